@@ -1,0 +1,122 @@
+// Journal records: what the journal remembers, and their msgpack form.
+//
+// On disk: u32 length | u32 CRC-32C of length and payload | payload, little endian. The payload is a
+// msgpack array [type, version, fields…]; new fields go to the end and raise the version, readers
+// take missing ones as zero and skip what they do not know.
+#pragma once
+
+#include "error.h"
+#include "run.h"
+#include "usage.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOURNAL_PAYLOAD_MAX 65536  // bytes; a longer record is refused, a longer length is a torn one
+#define JOURNAL_TEXT_MAX 256       // command lines, paths, upstream request ids: longer ones are cut
+#define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
+
+enum journal_record_type {
+    JOURNAL_RUN_OPEN = 1,
+    JOURNAL_RESERVATION = 2,
+    JOURNAL_SETTLEMENT = 3,
+    JOURNAL_RUN_CLOSE = 4,
+    JOURNAL_ALERT = 5,
+    JOURNAL_ACCOUNT = 16,        // checkpoint at the head of a segment: one budget account
+    JOURNAL_CHECKPOINT_END = 17, // the checkpoint before it is whole
+    JOURNAL_SEGMENT_END = 18,    // go on in the next segment
+};
+
+// How an exchange ended.
+enum exchange_end {
+    EXCHANGE_COMPLETE,       // the whole response was seen
+    EXCHANGE_UPSTREAM_ERROR, // a status other than 2xx: nothing is billed
+    EXCHANGE_STREAM_ERROR,   // an error event inside the stream
+    EXCHANGE_CUT,            // the upstream closed early
+    EXCHANGE_CLIENT_GONE,    // the agent left; drained as far as allowed
+    EXCHANGE_CANCELLED,      // the run was killed
+    EXCHANGE_NOT_SENT,       // no connection: nothing went out, nothing is billed
+    EXCHANGE_ORPHANED,       // reserved before a crash; charged in full
+};
+
+// The words that the ledger and --json use.
+const char *exchange_end_name(enum exchange_end end);
+
+struct journal_run_open {
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char command[JOURNAL_TEXT_MAX]; // argv[0] only: arguments can hold secrets
+    char host[JOURNAL_TEXT_MAX];
+    int64_t opened_at_us;
+    struct run_limits limits;
+};
+
+struct journal_reservation {
+    uint8_t exchange_id[EXCHANGE_ID_BYTES];
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char model[MODEL_NAME_MAX]; // asked for
+    int64_t reserved_at_us;     // decides the periods that it and its settlement count in
+    int64_t cost_pico_usd;
+    int64_t tokens;        // in the counting that the ceilings use
+    int64_t output_tokens;
+};
+
+// A settled exchange, whole: the ledger's row is made from this alone.
+struct journal_settlement {
+    uint8_t exchange_id[EXCHANGE_ID_BYTES];
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char credential[JOB_NAME_MAX]; // name in the configuration
+    char path[JOURNAL_TEXT_MAX];   // without the query
+    char session_id[JOURNAL_TEXT_MAX];
+    char model_asked[MODEL_NAME_MAX];
+    char model[MODEL_NAME_MAX]; // that answered
+    char price_row[MODEL_NAME_MAX + 16];
+    char request_id[JOURNAL_TEXT_MAX]; // the upstream's
+    char message_id[JOURNAL_TEXT_MAX];
+    char stop_reason[JOB_NAME_MAX];
+    int64_t reserved_at_us;
+    int64_t settled_at_us;
+    int64_t first_byte_us; // from sending to the first byte; -1 none came
+    int64_t reserved_pico_usd;
+    int64_t cost_pico_usd;
+    int64_t counted_tokens; // in the counting that the ceilings use
+    struct token_counts tokens; // billed: all iterations, whatever their model
+    int64_t thinking_tokens;
+    int64_t web_search_requests;
+    int64_t web_fetch_requests;
+    int attempt; // 1 for the first, as the client counts (x-stainless-retry-count + 1)
+    int http_status; // 0 when no response came
+    enum exchange_end end;
+    enum usage_speed speed;
+    enum usage_tier tier;
+    enum usage_geo geo;
+    bool streamed;
+    bool estimated;
+    bool unknown_model;
+    const char *usage_json; // raw, may be NULL; when decoded it points into the payload
+    size_t usage_json_length;
+};
+
+struct journal_run_close {
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    int64_t closed_at_us;
+    enum run_end end;
+    int exit_code; // of the command; 128+n for signal n
+    int64_t memory_peak_bytes; // -1 unknown
+    int64_t cpu_us;            // -1 unknown
+    int64_t exchanges;
+    int64_t free_calls;
+    int64_t cost_pico_usd;
+    struct token_counts tokens;
+};
+
+struct journal_alert {
+    char kind[16]; // ceiling soft oom timeout escape credential ledger price duplicate cache
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char text[JOURNAL_TEXT_MAX];
+    int64_t raised_at_us;
+};

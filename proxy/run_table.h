@@ -1,0 +1,52 @@
+// Run table: run key → live run. The proxy's view of a run; the guard fills it.
+#pragma once
+
+#include "error.h"
+#include "run.h"
+#include "usage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RUN_TABLE_MAX 1024 // live runs
+
+// A live run and what it has spent. Owned by the table; valid until run_table_remove().
+struct live_run {
+    char id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    struct run_limits limits;
+    int64_t opened_at_us;
+    // Running totals of settled exchanges, for status and the summary line.
+    int64_t cost_pico_usd;
+    int64_t exchanges;
+    int64_t free_calls;
+    int64_t refused;
+    struct token_counts tokens;
+    int exchanges_in_flight;
+    bool closing; // no new exchanges: the run is being ended
+};
+
+struct run_table;
+
+struct run_table *run_table_new(void); // NULL when out of memory
+void run_table_free(struct run_table *table);
+
+// Adds a run, draws its 256-bit key from the kernel and hands it out once. The table keeps only the
+// key's SHA-256. -EEXIST: the id is taken; -ENOSPC: RUN_TABLE_MAX.
+int run_table_add(struct run_table *table, const char *id, const char *job,
+                  const struct run_limits *limits, char key[static RUN_KEY_MAX],
+                  struct live_run **run, struct error *err);
+
+// The run that `key` (of `length` bytes, not terminated) belongs to, or NULL. Takes the same time
+// whatever the key is: it compares SHA-256 digests of the keys, all of them, in constant time.
+struct live_run *run_table_find_key(struct run_table *table, const char *key, size_t length);
+
+struct live_run *run_table_find_id(struct run_table *table, const char *id);
+
+// Wipes and frees the run. Its exchanges must have ended.
+void run_table_remove(struct run_table *table, struct live_run *run);
+
+// Visits every live run, oldest first.
+void run_table_each(struct run_table *table, void (*visit)(struct live_run *run, void *context),
+                    void *context);
