@@ -1,0 +1,199 @@
+// Control messages: what a supervisor, the daemon and the client commands say to each other, and
+// their msgpack form. Pure.
+//
+// A frame is a little-endian u32 length and that many bytes of payload: a msgpack map with the
+// string key "type" (a number) and the fields of that type. Unknown keys are skipped, so either
+// side may be the newer one; a missing or ill-typed field, text too long for its field, a second
+// value for a field and bytes after the map are errors.
+#pragma once
+
+#include "error.h"
+#include "run.h"
+#include "usage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONTROL_FRAME_MAX (1 << 20) // bytes of payload
+#define CONTROL_TEXT_MAX 256
+#define CONTROL_CGROUP_MAX 1024
+#define CONTROL_LIST_MAX 2048 // elements of one list in a status
+
+enum control_type {
+    CONTROL_RUN_OPEN = 1, // supervisor → daemon: may I run this?
+    CONTROL_QUEUED,       // daemon → supervisor: wait, this is your place
+    CONTROL_GRANTED,      // daemon → supervisor: go, this is your identity
+    CONTROL_REFUSED,      // daemon → client: no, and why; nothing follows
+    CONTROL_RUN_STARTED,  // supervisor → daemon
+    CONTROL_RUN_KILL,     // daemon → supervisor: end the run; RUN_ENDED is expected
+    CONTROL_RUN_ENDED,    // supervisor → daemon: its cgroup is empty
+    CONTROL_SETTLED,      // daemon → supervisor: the run's account; nothing follows
+    CONTROL_KILL,         // client → daemon: end that run
+    CONTROL_DONE,         // daemon → client: as asked
+    CONTROL_STATUS,       // client → daemon
+    CONTROL_STATUS_REPLY, // daemon → client
+};
+
+enum control_refusal {
+    CONTROL_NO_SLOT, // none within the time allowed
+    CONTROL_CEILING, // the job's or the box's ceiling is exhausted
+    CONTROL_INVALID, // the request makes no sense
+    CONTROL_UNKNOWN_RUN,
+    CONTROL_UNAVAILABLE, // disk full, too many runs, shutting down
+    CONTROL_REFUSALS,
+};
+
+struct control_run_open {
+    char job[JOB_NAME_MAX];
+    char command[CONTROL_TEXT_MAX]; // argv[0] only: arguments can hold secrets
+    int64_t pid;                    // of the supervisor
+    int64_t priority;               // higher first; 0 is usual
+    int64_t wait_us;                // for a slot: 0 not at all, INT64_MAX for ever
+    struct run_limits limits;
+};
+
+struct control_queued {
+    int64_t position; // 1 is next
+};
+
+struct control_granted {
+    char run_id[RUN_ID_MAX];
+    char run_key[RUN_KEY_MAX]; // a secret: wiped by control_message_done()
+    char base_url[CONTROL_TEXT_MAX];
+    struct run_limits limits; // as tightened by the job's configuration
+};
+
+struct control_refused {
+    enum control_refusal code;
+    char text[ERROR_TEXT_MAX];
+};
+
+struct control_run_started {
+    char cgroup[CONTROL_CGROUP_MAX]; // "" without one
+    int64_t pid;                     // of the command
+};
+
+struct control_run_kill {
+    enum run_end reason;
+    char text[CONTROL_TEXT_MAX]; // for the person who reads the supervisor's stderr
+};
+
+struct control_run_ended {
+    enum run_end end;
+    int64_t exit_code;         // of the command; 128+n for signal n
+    int64_t memory_peak_bytes; // -1 unknown
+    int64_t cpu_us;            // -1 unknown
+};
+
+struct control_settled {
+    enum run_end end; // may differ from what was sent: serve has the last word
+    int64_t exchanges;
+    int64_t free_calls;
+    int64_t refused;
+    int64_t cost_pico_usd;
+    struct token_counts tokens;
+};
+
+struct control_kill {
+    char run_id[RUN_ID_MAX];
+};
+
+// A run that has a slot.
+struct status_run {
+    char id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char command[CONTROL_TEXT_MAX];
+    char state[16]; // "starting" "running" "ending" "settling"
+    int64_t pid;    // of the supervisor
+    int64_t opened_at_us;
+    int64_t cost_pico_usd;
+    int64_t cost_max_pico_usd;
+    int64_t counted_tokens; // in the counting that the ceilings use
+    int64_t tokens_max;
+    int64_t exchanges;
+    int64_t exchanges_in_flight;
+    struct token_counts tokens;
+};
+
+// A run that waits for a slot.
+struct status_waiting {
+    char job[JOB_NAME_MAX];
+    int64_t pid;
+    int64_t priority;
+    int64_t since_us;
+};
+
+struct status_credential {
+    char name[JOB_NAME_MAX];
+    char type[16];
+    char state[16];              // "ready" "expired" "refused" …
+    int64_t expires_at_us;       // -1: it does not, or unknown
+    char text[CONTROL_TEXT_MAX]; // what is wrong, "" nothing
+};
+
+struct status_ceiling {
+    char scope[JOB_NAME_MAX + 16]; // "box" or "job outreach"
+    char period[8];                // "day" "month"
+    char kind[16];                 // "cost" "tokens"
+    int64_t limit, settled, held;  // picodollars or tokens
+    int64_t resets_at_us;
+};
+
+// The daemon's answer to CONTROL_STATUS. Lists are heap arrays that belong to the message; fill
+// them with control_list_add().
+struct status {
+    char version[32];
+    char listen[CONTROL_TEXT_MAX];
+    char upstream[CONTROL_TEXT_MAX];
+    int64_t pid;
+    int64_t started_at_us;
+    int64_t now_us;
+    int64_t slots;
+    int64_t exchanges_in_flight;
+    int64_t journal_bytes;         // on the disk, not yet acknowledged by the ledger
+    int64_t ledger_lag_records;    // -1 unknown
+    int64_t ledger_lag_us;         // age of the oldest record that is not in the ledger, -1 unknown
+    char ledger[CONTROL_TEXT_MAX]; // "up to date", "behind: connection refused", …
+    struct status_run *runs;
+    size_t run_count;
+    struct status_waiting *waiting; // in the order in which they get a slot
+    size_t waiting_count;
+    struct status_credential *credentials;
+    size_t credential_count;
+    struct status_ceiling *ceilings;
+    size_t ceiling_count;
+};
+
+struct control_message {
+    enum control_type type;
+    union {
+        struct control_run_open run_open;
+        struct control_queued queued;
+        struct control_granted granted;
+        struct control_refused refused;
+        struct control_run_started run_started;
+        struct control_run_kill run_kill;
+        struct control_run_ended run_ended;
+        struct control_settled settled;
+        struct control_kill kill;
+        struct status status;
+    };
+};
+
+// Adds a zeroed element to a list of `*count` elements of `element_size` bytes and returns it; NULL
+// when there are CONTROL_LIST_MAX of them or memory is out. `list` is the address of the pointer.
+void *control_list_add(void *list, size_t *count, size_t element_size);
+
+// Wipes the message and frees its lists.
+void control_message_done(struct control_message *message);
+
+// Encodes a message as a frame, length included. *frame is malloc'ed; the caller wipes it if the
+// message held a secret, and frees it.
+int control_message_encode(const struct control_message *message, uint8_t **frame, size_t *length,
+                           struct error *err);
+
+// Decodes a payload (a frame without its length). -EBADMSG with what is wrong. After success the
+// caller ends with control_message_done().
+int control_message_decode(const uint8_t *payload, size_t length, struct control_message *message,
+                           struct error *err);

@@ -1,0 +1,42 @@
+// reeve: the table of subcommands.
+
+#include "subcommands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *purpose;
+};
+
+static const struct subcommand subcommands[] = {
+    {NULL, NULL, NULL},
+};
+
+static void print_usage(FILE *stream)
+{
+    fputs("usage: reeve SUBCOMMAND [OPTION…]\n\n", stream);
+    for (const struct subcommand *each = subcommands; each->name != NULL; each++)
+        fprintf(stream, "  %-12s %s\n", each->name, each->purpose);
+    fputs("\nreeve SUBCOMMAND --help tells more.\n", stream);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return EX_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return EX_OK;
+    }
+    for (const struct subcommand *each = subcommands; each->name != NULL; each++)
+        if (strcmp(argv[1], each->name) == 0)
+            return each->run(argc - 1, argv + 1);
+    fprintf(stderr, "reeve: there is no subcommand %s; reeve --help lists them\n", argv[1]);
+    return EX_USAGE;
+}

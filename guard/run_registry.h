@@ -1,0 +1,67 @@
+// Run registry: the daemon's side of a run's life, from the wish for a slot to the settled account.
+//
+//     run-open → slot (or queue) → id, key, journal → granted → started → ended → settled → closed
+//
+// A run ends once its supervisor has said so (or is gone) and its last exchange has settled.
+#pragma once
+
+#include "config.h"
+#include "control.h"
+#include "error.h"
+#include "run.h"
+#include "run_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event_base;
+struct journal;
+struct run_registry;
+
+struct run_registry_options {
+    struct event_base *base;
+    struct run_table *table;
+    struct journal *journal;
+    const struct config *config; // slots, the jobs' limits; outlives the registry
+    const char *base_url;        // given to runs: "http://127.0.0.1:8377"; copied
+
+    // Whether the job may start a run at all now: false, with why, under an exhausted ceiling.
+    // May be NULL.
+    bool (*may_open)(const char *job, char why[static ERROR_TEXT_MAX], void *context);
+    // The run is in the table, no exchange can have come yet: set its ceilings. May be NULL.
+    void (*opened)(struct live_run *run, void *context);
+    // The run is being ended by force: end its exchanges upstream at once. May be NULL.
+    void (*cancel)(struct live_run *run, void *context);
+    // The run is about to leave the table: forget it. May be NULL.
+    void (*closed)(struct live_run *run, void *context);
+    void *context;
+};
+
+int run_registry_new(struct run_registry **registry, const struct run_registry_options *options,
+                     struct error *err);
+
+// Drops what is left without a journal record: the replay finds those runs open. NULL is allowed.
+void run_registry_free(struct run_registry *registry);
+
+// Takes RUN_OPEN, RUN_STARTED, RUN_ENDED and KILL. False: not one of these.
+bool run_registry_receive(struct run_registry *registry, struct control_peer *peer,
+                          const struct control_message *message);
+
+// The peer has gone: out of the queue, or its run is lost.
+void run_registry_peer_gone(struct run_registry *registry, struct control_peer *peer);
+
+// Ends a run by force, whatever the reason: no new exchange is taken, its exchanges are cancelled
+// and its supervisor is told to kill the cgroup. A second call changes nothing: the first reason
+// stays.
+void run_registry_end(struct run_registry *registry, struct live_run *run, enum run_end reason,
+                      const char *text);
+
+// The proxy has settled an exchange of this run.
+void run_registry_exchange_settled(struct run_registry *registry, struct live_run *run);
+
+// Fills slots, runs and waiting of a status.
+void run_registry_status(const struct run_registry *registry, struct status *status);
+
+// Runs that are live or settling; and the number that wait.
+size_t run_registry_count(const struct run_registry *registry);
+size_t run_registry_waiting(const struct run_registry *registry);
