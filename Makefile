@@ -26,7 +26,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libreeve.a
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 
-all: $(BUILD)/reeve $(BUILD)/tests/fake_claude
+all: $(BUILD)/reeve $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fake_claude.c))
 
 $(BUILD)/reeve: $(BUILD)/guard/main.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
