@@ -1,0 +1,44 @@
+// Embedded: see embedded.h. The assembler copies the files in; `make` runs in the source tree, to
+// which the paths are relative.
+#include "embedded.h"
+
+#include <string.h>
+
+// One line for each file of sql/, in ascending order of paths.
+#define EMBEDDED_FILES(FILE) FILE(prices_csv, "sql/prices.csv")
+
+// Beside its bytes a file leaves an entry of struct embedded_file in the section `embedded_table`,
+// whose ends the linker knows. The length is written by the assembler, which alone knows it in
+// time.
+#define EMBED(symbol, path)                                                                        \
+    __asm__(".pushsection .rodata\n"                                                               \
+            "embedded_" #symbol "_name: .asciz \"" path "\"\n"                                     \
+            "embedded_" #symbol "_bytes: .incbin \"" path "\"\n"                                   \
+            "embedded_" #symbol "_end:\n"                                                          \
+            ".popsection\n"                                                                        \
+            ".pushsection embedded_table, \"aw\"\n"                                                \
+            ".balign 8\n"                                                                          \
+            ".quad embedded_" #symbol "_name, embedded_" #symbol "_bytes\n"                        \
+            ".quad embedded_" #symbol "_end - embedded_" #symbol "_bytes\n"                        \
+            ".popsection\n");
+EMBEDDED_FILES(EMBED)
+
+_Static_assert(sizeof(struct embedded_file) == 24, "EMBED writes three 64-bit members");
+
+extern const struct embedded_file __start_embedded_table[];
+extern const struct embedded_file __stop_embedded_table[];
+
+const struct embedded_file *embedded_at(size_t index)
+{
+    const struct embedded_file *file = __start_embedded_table + index;
+    return file < __stop_embedded_table ? file : NULL;
+}
+
+const struct embedded_file *embedded_find(const char *name)
+{
+    const struct embedded_file *file;
+    for (size_t i = 0; (file = embedded_at(i)) != NULL; i++)
+        if (strcmp(file->name, name) == 0)
+            return file;
+    return NULL;
+}

@@ -1,0 +1,71 @@
+// Tests of embedded.c: every file of sql/ is in the binary, byte for byte.
+#include "embedded.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_embedded_kind(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && (strcmp(dot, ".csv") == 0 || strcmp(dot, ".sql") == 0);
+}
+
+START_TEST(every_file_of_sql_is_embedded)
+{
+    size_t count = 0;
+    DIR *directory = opendir("sql");
+    ck_assert_ptr_nonnull(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (!is_embedded_kind(entry->d_name))
+            continue;
+        char path[300];
+        snprintf(path, sizeof(path), "sql/%s", entry->d_name);
+        const struct embedded_file *file = embedded_find(path);
+        ck_assert_msg(file != NULL, "%s is not listed in accounting/embedded.c", path);
+        FILE *stream = fopen(path, "rb");
+        ck_assert_ptr_nonnull(stream);
+        char *bytes = malloc(file->length + 1);
+        ck_assert_uint_eq(fread(bytes, 1, file->length + 1, stream), file->length);
+        ck_assert_mem_eq(bytes, file->bytes, file->length);
+        free(bytes);
+        fclose(stream);
+        count++;
+    }
+    closedir(directory);
+    ck_assert_uint_ge(count, 1);
+    ck_assert_ptr_null(embedded_at(count));
+}
+END_TEST
+
+START_TEST(files_come_in_ascending_order)
+{
+    for (size_t i = 1; embedded_at(i) != NULL; i++)
+        ck_assert_str_lt(embedded_at(i - 1)->name, embedded_at(i)->name);
+}
+END_TEST
+
+START_TEST(unknown_file_is_not_found)
+{
+    ck_assert_ptr_null(embedded_find("sql/"));
+    ck_assert_ptr_null(embedded_find("prices.csv"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("embedded");
+    TCase *cases = tcase_create("embedded");
+    tcase_add_test(cases, every_file_of_sql_is_embedded);
+    tcase_add_test(cases, files_come_in_ascending_order);
+    tcase_add_test(cases, unknown_file_is_not_found);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
