@@ -1,36 +1,54 @@
-# reeve: make, make check, make demo; see README.md.
+# reeve. `make demo` and `make check` go from nothing to done: they install what is missing first.
 #
-# SANITIZE=address,undefined builds into a folder of its own, as every set of flags does.
+# Every set of flags builds into a folder of its own: build/plain, build/address,undefined, build/fuzz.
 
 CC ?= cc
-SANITIZE ?=
-BUILD := build/$(or $(subst $(eval ) ,,$(SANITIZE)),plain)
-PACKAGES := libevent_core libcurl libpq jansson inih libsystemd libcrypto zlib \
-            $(shell pkg-config --exists msgpack-c && echo msgpack-c || echo msgpack)
-LAYERS := accounting proxy guard
-
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror \
-    -D_GNU_SOURCE -fno-common -fstack-protector-strong \
-    $(shell pkg-config --cflags $(PACKAGES)) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+PREFIX ?= /usr/local
+SANITIZE ?=
+BUILD ?= build/$(or $(SANITIZE),plain)
+
+# Empty while pkg-config or a library is missing, as the set-up has to get past these lines.
+package = $(shell pkg-config $(1) 2>/dev/null)
+MSGPACK := $(or $(if $(call package,--libs msgpack-c),msgpack-c),msgpack)
+PACKAGES := libevent_core libcurl libpq libcgroup $(MSGPACK) jansson inih libsystemd libcrypto zlib
+
+override CFLAGS += -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion \
+    -Wmissing-prototypes -Werror -fno-common -fstack-protector-strong \
+    $(call package,--cflags $(PACKAGES))
+LDLIBS := $(call package,--libs $(PACKAGES)) -lpthread
+ifneq ($(SANITIZE),)
+override CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
+override LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
 # A layer sees the headers below it and no others, so an upward include does not compile.
+LAYERS := accounting proxy guard
 accounting_INCLUDES := -Iinclude -Iaccounting
 proxy_INCLUDES := $(accounting_INCLUDES) -Iproxy
 guard_INCLUDES := $(proxy_INCLUDES) -Iguard
 tests_INCLUDES := $(guard_INCLUDES)
-LDLIBS := $(shell pkg-config --libs $(PACKAGES)) -lcgroup -lpthread
-LDFLAGS += $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 SOURCES := $(wildcard $(addsuffix /*.c,$(LAYERS)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libreeve.a
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fake_claude.c))
+ifneq ($(wildcard guard/main.c),)
+PROGRAMS += $(BUILD)/reeve
+endif
+TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz_*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+FORMATTED := $(wildcard */*.[ch] tests/bench/*.[ch])
 
-all: $(BUILD)/reeve $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fake_claude.c))
+all: $(PROGRAMS)
+tests: all $(TESTS)
+fuzzers: $(FUZZERS)
+benches: all $(BENCHES)
 
 $(BUILD)/reeve: $(BUILD)/guard/main.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-	@[ -n "$(SANITIZE)" ] || ln -sf $@ reeve
+	@[ $(BUILD) != build/plain ] || ln -sf $@ reeve
 
 $(LIBRARY): $(filter-out $(BUILD)/guard/main.o,$(OBJECTS))
 	@rm -f $@
@@ -40,28 +58,69 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $($(firstword $(subst /, ,$*))_INCLUDES) -MMD -MP -c -o $@ $<
 
+# Sources that embed data are rebuilt when the data changes.
+$(BUILD)/accounting/embedded.o: $(wildcard sql/*)
+
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(LIBRARY)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(call package,--libs check)
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz_%.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 $(BUILD)/tests/fake_claude: $(BUILD)/tests/fake_claude.o
 	$(CC) $(LDFLAGS) -o $@ $^ -levent_openssl -levent_core -lssl -lcrypto -ljansson -lz
 
-# The sources that embed data are rebuilt when the data changes.
-$(BUILD)/accounting/embedded.o: $(wildcard sql/*)
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
+	$(CC) $(LDFLAGS) -o $@ $^
+
+check:
+	@packaging/setup.sh build run check
+	@MAKE='$(MAKE)' SANITIZE='$(SANITIZE)' tests/run.sh
 
 check-unit: $(TESTS)
 	@for test in $^; do $$test || exit 1; done
 
+check-bare:
+	@tests/bare.sh
+
+fuzz:
+	@packaging/setup.sh build check
+	@MAKE='$(MAKE)' FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) tests/run.sh fuzz
+
+demo:
+	@packaging/setup.sh build run
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all
+	@tests/demo.sh
+
+bench:
+	@packaging/setup.sh build run bench
+	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
+	@tests/bench/run.sh
+
 layers:
-	@for source in $(SOURCES); do ! grep -nH '#include "[^"]*/' $$source || exit 1; done
+	@! grep -n '#include ".*/' $(SOURCES)
 	@$(MAKE) --no-print-directory $(OBJECTS)
 
 format:
-	clang-format -i $(wildcard */*.[ch])
+	clang-format -i $(FORMATTED)
+
+format-check:
+	clang-format --dry-run -Werror $(FORMATTED)
+
+lint:
+	@packaging/setup.sh build lint
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	    --suppress=missingIncludeSystem --std=c11 $(tests_INCLUDES) $(LAYERS) tests
+	printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -n1 -I{} \
+	    clang-tidy --quiet {} -- $(CFLAGS) $(tests_INCLUDES)
+
+install: all
+	install -D -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
 
 clean:
 	rm -rf build reeve
 
-.PHONY: all check-unit layers format clean
+.PHONY: all tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
+    format-check lint install clean
 .DELETE_ON_ERROR:
--include $(wildcard $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,95 @@
+# What the flow tests share; sourced as `. "$(dirname "$0")/lib.sh"`.
+#
+# $BUILD is the build under test (default build/plain), $REEVE its binary, $WORK a folder of the test's
+# own that goes away with it, together with every process that was started here.
+# A flow prints `ok NAME`, `not ok NAME` or `skipped NAME: reason` per test and ends with flow_end.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-build/plain}
+case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
+REEVE=$BUILD/reeve
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/reeve-flow.XXXXXX")
+STARTED=()
+FLOW_FAILED=0
+
+ok() { echo "ok $1"; }
+
+# not_ok NAME [DETAIL…]
+not_ok() {
+    echo "not ok $1"
+    [ $# = 1 ] || printf '    %s\n' "${@:2}"
+    FLOW_FAILED=1
+}
+
+skip() { echo "skipped $1: $2"; }
+
+# check NAME COMMAND…: ok if the command succeeds; its output is shown if it does not.
+check() {
+    if "${@:2}" >"$WORK/check.out" 2>&1; then
+        ok "$1"
+    else
+        not_ok "$1" "failed: ${*:2}"
+        tail -n 20 "$WORK/check.out" | sed 's/^/    /'
+    fi
+}
+
+# equal NAME EXPECTED ACTUAL
+equal() {
+    if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "expected: $2" "actual:   $3"; fi
+}
+
+# wait_until SECONDS COMMAND…: polls until the command succeeds; fails once the time is over.
+wait_until() {
+    local deadline=$((SECONDS + $1 + 1))
+    until "${@:2}" >/dev/null 2>&1; do
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.05
+    done
+}
+
+is_listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# Prints a TCP port that nothing listens on, never the same twice in one flow.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# start NAME COMMAND…: in the background, output in $WORK/NAME.log, pid in $STARTED_PID.
+start() {
+    "${@:2}" >"$WORK/$1.log" 2>&1 </dev/null &
+    STARTED_PID=$!
+    STARTED+=("$STARTED_PID")
+}
+
+# stop PID [SIGNAL]: ends a process that start() began and waits for it; its exit code is $?.
+stop() {
+    kill -"${2:-TERM}" "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+}
+
+# json FILTER [FILE…]: one value out of JSON.
+json() { jq -r "$@"; }
+
+flow_cleanup() {
+    local pid
+    for pid in "${STARTED[@]}"; do
+        kill -TERM "$pid" 2>/dev/null
+    done
+    for pid in "${STARTED[@]}"; do
+        wait_until 10 is_gone "$pid" || kill -KILL "$pid" 2>/dev/null
+    done
+    rm -rf "$WORK"
+}
+trap flow_cleanup EXIT
+trap 'exit 143' TERM INT HUP
+
+# flow_end: the exit status of the flow; with failures, the logs of what was started.
+flow_end() {
+    local log
+    [ $FLOW_FAILED = 0 ] && exit 0
+    for log in "$WORK"/*.log; do
+        [ -s "$log" ] && echo "--- ${log##*/}" && tail -n 30 "$log"
+    done
+    exit 1
+}
