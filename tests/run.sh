@@ -100,10 +100,11 @@ run_stage() {
             SANITIZE=fuzzer-no-link,address,undefined
         for source in tests/fuzz_*.c; do
             source=$(basename "$source" .c)
-            mkdir -p "build/fuzz/corpus/$source"
+            mkdir -p "build/fuzz/corpus/$source" # what this run finds; seeds come second
             run_command "$source" $((FUZZ_SECONDS + 60)) "build/fuzz/tests/$source" \
                 -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-                -artifact_prefix="$LOGS/$source." "build/fuzz/corpus/$source" tests/corpus/"$source"/
+                -artifact_prefix="$LOGS/$source." "build/fuzz/corpus/$source" \
+                $([ ! -d "tests/corpus/$source" ] || echo "tests/corpus/$source")
         done
         ;;
     *) echo "run.sh: unknown stage $1: layers, style, unit, flows, fuzz" >&2 && exit 64 ;;
