@@ -32,10 +32,8 @@ tests_INCLUDES := $(guard_INCLUDES)
 SOURCES := $(wildcard $(addsuffix /*.c,$(LAYERS)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libreeve.a
-PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fake_claude.c))
-ifneq ($(wildcard guard/main.c),)
-PROGRAMS += $(BUILD)/reeve
-endif
+FAKE := $(wildcard tests/fake_*.c)
+PROGRAMS := $(BUILD)/reeve $(if $(FAKE),$(BUILD)/tests/fake_claude)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz_*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
@@ -67,7 +65,7 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(LIBRARY)
 $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz_%.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-$(BUILD)/tests/fake_claude: $(BUILD)/tests/fake_claude.o
+$(BUILD)/tests/fake_claude: $(FAKE:%.c=$(BUILD)/%.o)
 	$(CC) $(LDFLAGS) -o $@ $^ -levent_openssl -levent_core -lssl -lcrypto -ljansson -lz
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o

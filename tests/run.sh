@@ -36,7 +36,8 @@ run_step() {
     rm -f "$log".sanitizer.*
     printf '%-36s ' "$name"
     local started=$SECONDS
-    ASAN_OPTIONS=log_path=$log.sanitizer UBSAN_OPTIONS=print_stacktrace=1:log_path=$log.sanitizer \
+    ASAN_OPTIONS="log_path='$log.sanitizer'" \
+        UBSAN_OPTIONS="print_stacktrace=1:log_path='$log.sanitizer'" \
         timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
     read -r pass fail skip < <(count_results "$log")
     for report in "$log".sanitizer.*; do
