@@ -5,7 +5,9 @@
 #include <string.h>
 
 // One line for each file of sql/, in ascending order of paths.
-#define EMBEDDED_FILES(FILE) FILE(prices_csv, "sql/prices.csv")
+#define EMBEDDED_FILES(FILE)                                                                       \
+    FILE(books_sql, "sql/001_books.sql")                                                           \
+    FILE(prices_csv, "sql/prices.csv")
 
 // Beside its bytes a file leaves an entry of struct embedded_file in the section `embedded_table`,
 // whose ends the linker knows. The length is written by the assembler, which alone knows it in
