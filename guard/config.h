@@ -15,6 +15,7 @@
 #define CONFIG_PATH_DEFAULT "/etc/reeve/reeve.conf"
 #define CONFIG_SECTIONS_MAX 512    // credentials, jobs and alerts together
 #define CONFIG_PROBLEMS_MAX 64     // reported at once; the rest is counted
+#define CONFIG_PROBLEM_MAX 768     // bytes of its sentence
 #define CONFIG_VALUE_MAX 8192      // bytes of one value, continued lines joined
 #define CONFIG_BYTES_MAX (1 << 20) // a longer file is refused
 
@@ -97,7 +98,7 @@ struct config {
 
 // What is wrong with a file, one sentence each: "FILE:LINE: NAME=VALUE: … ; write …".
 struct config_problems {
-    char text[CONFIG_PROBLEMS_MAX][ERROR_TEXT_MAX];
+    char text[CONFIG_PROBLEMS_MAX][CONFIG_PROBLEM_MAX];
     size_t count; // may exceed CONFIG_PROBLEMS_MAX
 };
 
@@ -140,6 +141,9 @@ int config_add_credential(struct config *config, const char *name, enum config_c
 // ListenAnywhere=yes, an upstream that is no http(s) origin, … config_load() has called it; call it
 // again after config_set().
 int config_check(const struct config *config, struct error *err);
+
+// True for 127.0.0.0/8 and ::1 with a port, as Listen= has them.
+bool config_address_is_loopback(const char *text);
 
 // True for names of jobs, credentials and alerts: 1 to JOB_NAME_MAX - 1 of A-Z a-z 0-9 . _ -, the
 // first one a letter or digit.
