@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs, through apt-get, what a use of the sources needs and the machine lacks.
 #
-# usage: packaging/setup.sh USE…    USE: build, run, check, lint, bench
+# usage: packaging/setup.sh USE…    USE: build, run, check, lint, bench, bare
 #
 # A need is a Debian package, or package/command where any owner of the command will do.
 # Nothing is asked of the network where nothing is missing.
@@ -17,7 +17,8 @@ needs_of() {
         python3-venv nodejs/node npm/npm git/git procps/ps ;;
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
     bench) echo nginx-light/nginx ;;
-    *) echo "setup: unknown use $1: build, run, check, lint, bench" >&2 && return 64 ;;
+    bare) echo debootstrap/debootstrap git/git ;;
+    *) echo "setup: unknown use $1: build, run, check, lint, bench, bare" >&2 && return 64 ;;
     esac
 }
 
