@@ -108,8 +108,8 @@ format-check:
 lint:
 	@packaging/setup.sh build lint
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-	    --suppress=missingIncludeSystem --std=c11 $(tests_INCLUDES) $(LAYERS) tests
-	printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -n1 -I{} \
+	    --suppress=missingIncludeSystem --suppress=comparePointers --std=c11 $(tests_INCLUDES) $(LAYERS) tests
+	printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -I{} \
 	    clang-tidy --quiet {} -- $(CFLAGS) $(tests_INCLUDES)
 
 install: all

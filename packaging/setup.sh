@@ -46,7 +46,7 @@ install_packages() {
     {
         "${as_root[@]}" apt-get -q update || true # one broken source need not matter
         "${as_root[@]}" apt-get -qy --no-install-recommends -o Dpkg::Use-Pty=0 install "$@"
-    } </dev/null 2>&1 | tee "$log" | awk '/^Setting up/ { printf "."; fflush() } END { print "" }' ||
+    } </dev/null 2>&1 | tee "$log" | awk '/^Setting up/ && ++n % 10 == 0 { printf "."; fflush() } END { print "" }' ||
         { tail -n 30 "$log" >&2 && echo "setup: apt-get failed" >&2 && return 1; }
     rm -f "$log"
 }

@@ -58,7 +58,6 @@ inside() {
         chroot "$root" env -i "${environment[@]}" make -C /root/reeve "$target" </dev/null || status=$?
         echo "bare: make $target ended with $status after $SECONDS s"
     done
-    chroot "$root" sh -c 'apt-mark showmanual | xargs echo "bare: installed:"'
     return $status
 }
 
