@@ -1,30 +1,52 @@
 // Journal: the append-only local files that come first. One writer, the daemon.
 //
 // Appending is a write(2) into a preallocated segment; a helper thread does fdatasync by group and
-// wakes the loop through an eventfd. Positions are logical byte offsets that only grow.
+// wakes the loop through an eventfd. A segment begins with a checkpoint, so that a start reads one
+// segment only; those before it wait for the ledger.
 #pragma once
 
 #include "error.h"
+#include "journal_live.h"
 #include "journal_record.h"
+#include "journal_replay.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define JOURNAL_SEGMENT_BYTES (INT64_C(16) << 20)
+#define JOURNAL_SEGMENT_BYTES_MIN (INT64_C(16) << 10)
 
 struct journal;
+struct journal_checkpoint;
 
-// A record of any type, by reference.
-struct journal_record {
-    enum journal_record_type type;
-    union {
-        const struct journal_run_open *run_open;
-        const struct journal_reservation *reservation;
-        const struct journal_settlement *settlement;
-        const struct journal_run_close *run_close;
-        const struct journal_alert *alert;
-    };
+struct journal_options {
+    const char *directory; // made if missing, 0700
+    int64_t segment_bytes; // 0: JOURNAL_SEGMENT_BYTES
+
+    // Called by journal_open() for every record that a start has to know, accounts first: put them
+    // back into the budget. What is open at the end is in journal_live(): every reservation there
+    // is an orphan. May be NULL. A negative errno, with `err` set, ends journal_open().
+    int (*replay)(const struct journal_record *record, void *context, struct error *err);
+
+    // Called when a segment begins, by journal_open(), journal_append() or journal_dispatch():
+    // gives every account that has something settled to journal_checkpoint_account(). May be NULL.
+    //
+    // So what is settled in the budget must be what the journal holds: book a settlement in the
+    // budget after its journal_append(), before anything else is appended.
+    void (*checkpoint)(struct journal_checkpoint *checkpoint, void *context);
+    void *context;
 };
+
+// A position grows with every record: its segment's number << 32, plus the offset of its end.
+static inline uint32_t journal_position_segment(uint64_t position)
+{
+    return (uint32_t)(position >> 32);
+}
+
+static inline uint32_t journal_position_offset(uint64_t position)
+{
+    return (uint32_t)position;
+}
 
 // Somebody who waits until `position` is on the disk. Embedded in its owner; not copied.
 struct journal_waiter {
@@ -34,22 +56,34 @@ struct journal_waiter {
     struct journal_waiter *next;
 };
 
-// Opens the journal in `directory` (made if missing, 0700) for appending after journal_replay() has
-// cut it at its last whole record, and starts the helper thread.
-int journal_open(struct journal **journal, const char *directory, int64_t segment_bytes,
-                 struct error *err);
+// Opens the journal for appending, alone (-EBUSY: another process has it): replays it, cuts it at
+// its last whole record, starts the helper thread. `found` (may be NULL) says what was there; its
+// `live` is left empty. A disk that is full does not stop it: appends are refused until there is
+// room.
+int journal_open(struct journal **journal, const struct journal_options *options,
+                 struct journal_replay *found, struct error *err);
 
-// Waits for what was written to be on the disk, stops the thread and frees. NULL is allowed.
+// Waits for what was written to be on the disk, calls the waiters, stops the thread and frees. NULL
+// is allowed.
 void journal_close(struct journal *journal);
 
-// Appends a record. *position (may be NULL) is its end. A reservation also books room for its
-// settlement, so that a settlement never fails for want of space; -ENOSPC refuses reservations and
-// run openings while the disk is full. Any other error means that the disk is failing.
-int journal_append(struct journal *journal, const struct journal_record *record,
-                   uint64_t *position, struct error *err);
+// What is open now: reservations and runs. The pointers in it hold until the next append.
+const struct journal_live *journal_live(const struct journal *journal);
 
-// Starts fdatasync of what was appended, if it is not under way, and calls `waiter->synced` from a
-// later journal_dispatch(). The waiter stays the caller's, until called or cancelled.
+// Appends a record. *position (may be NULL) is its end. A reservation also books room for its
+// settlement, a run opening for its close, so that these never fail for want of space; -ENOSPC
+// refuses reservations, run openings and alerts while the disk is full. Any other error means that
+// the disk is failing. What was appended goes to the disk within about one fdatasync, waited for or
+// not.
+int journal_append(struct journal *journal, const struct journal_record *record, uint64_t *position,
+                   struct error *err);
+
+// To be called from the checkpoint callback alone.
+void journal_checkpoint_account(struct journal_checkpoint *checkpoint,
+                                const struct journal_account *account);
+
+// Calls `waiter->synced` from a later journal_dispatch(). The waiter stays the caller's, until
+// called or cancelled. Waiters are called in the order of their positions.
 void journal_wait(struct journal *journal, struct journal_waiter *waiter);
 void journal_wait_cancel(struct journal *journal, struct journal_waiter *waiter);
 
@@ -60,5 +94,15 @@ bool journal_is_synced(const struct journal *journal, uint64_t position);
 int journal_event_fd(const struct journal *journal);
 void journal_dispatch(struct journal *journal);
 
-// Deletes whole segments below `segment`, all of which the ledger has acknowledged.
-int journal_delete_before(struct journal *journal, uint64_t segment, struct error *err);
+// Has the helper delete the segments below `segment`, all of which the ledger has acknowledged.
+// What a start would need is kept in any case.
+void journal_delete_before(struct journal *journal, uint64_t segment);
+
+struct journal_status {
+    uint64_t position;    // end of what is written
+    uint64_t synced;      // end of what is on the disk
+    bool full;            // the room left does not cover another reservation: -ENOSPC is near
+    struct error problem; // the helper's latest, until it succeeds; code 0: none
+};
+
+void journal_read_status(const struct journal *journal, struct journal_status *status);

@@ -1,10 +1,12 @@
 // Journal records: what the journal remembers, and their msgpack form.
 //
-// On disk: u32 length | u32 CRC-32C of length and payload | payload, little endian. The payload is a
-// msgpack array [type, version, fields…]; new fields go to the end and raise the version, readers
-// take missing ones as zero and skip what they do not know.
+// On disk: u32 length | u32 CRC-32C of length and payload | payload, little endian. The payload is
+// a msgpack array [type, version, fields…]; new fields go to the end and raise the version, readers
+// take missing ones as zero and skip what they do not know. Enums are stored by value: their order
+// in the headers is fixed, new values go to the end.
 #pragma once
 
+#include "budget.h"
 #include "error.h"
 #include "run.h"
 #include "usage.h"
@@ -12,8 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOURNAL_PAYLOAD_MAX 65536  // bytes; a longer record is refused, a longer length is a torn one
-#define JOURNAL_TEXT_MAX 256       // command lines, paths, upstream request ids: longer ones are cut
+#define JOURNAL_FRAME_BYTES 8     // length and checksum
+#define JOURNAL_PAYLOAD_MAX 65536 // bytes; a longer length is a torn record
+#define JOURNAL_RECORD_BYTES_MAX (JOURNAL_FRAME_BYTES + JOURNAL_PAYLOAD_MAX)
+#define JOURNAL_TEXT_MAX 256 // command lines, paths, upstream request ids: longer ones are cut
 #define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
 
 enum journal_record_type {
@@ -22,9 +26,12 @@ enum journal_record_type {
     JOURNAL_SETTLEMENT = 3,
     JOURNAL_RUN_CLOSE = 4,
     JOURNAL_ALERT = 5,
-    JOURNAL_ACCOUNT = 16,        // checkpoint at the head of a segment: one budget account
+    // Written by the journal itself. A segment begins with a checkpoint: accounts, live runs
+    // (RUN_OPEN and RUN_TOTALS again), open reservations (RESERVATION again), CHECKPOINT_END.
+    JOURNAL_ACCOUNT = 16,
     JOURNAL_CHECKPOINT_END = 17, // the checkpoint before it is whole
     JOURNAL_SEGMENT_END = 18,    // go on in the next segment
+    JOURNAL_RUN_TOTALS = 19,
 };
 
 // How an exchange ended.
@@ -58,7 +65,7 @@ struct journal_reservation {
     char model[MODEL_NAME_MAX]; // asked for
     int64_t reserved_at_us;     // decides the periods that it and its settlement count in
     int64_t cost_pico_usd;
-    int64_t tokens;        // in the counting that the ceilings use
+    int64_t tokens; // in the counting that the ceilings use
     int64_t output_tokens;
 };
 
@@ -81,12 +88,12 @@ struct journal_settlement {
     int64_t first_byte_us; // from sending to the first byte; -1 none came
     int64_t reserved_pico_usd;
     int64_t cost_pico_usd;
-    int64_t counted_tokens; // in the counting that the ceilings use
+    int64_t counted_tokens;     // in the counting that the ceilings use
     struct token_counts tokens; // billed: all iterations, whatever their model
     int64_t thinking_tokens;
     int64_t web_search_requests;
     int64_t web_fetch_requests;
-    int attempt; // 1 for the first, as the client counts (x-stainless-retry-count + 1)
+    int attempt;     // 1 for the first, as the client counts (x-stainless-retry-count + 1)
     int http_status; // 0 when no response came
     enum exchange_end end;
     enum usage_speed speed;
@@ -104,7 +111,7 @@ struct journal_run_close {
     char job[JOB_NAME_MAX];
     int64_t closed_at_us;
     enum run_end end;
-    int exit_code; // of the command; 128+n for signal n
+    int exit_code;             // of the command; 128+n for signal n
     int64_t memory_peak_bytes; // -1 unknown
     int64_t cpu_us;            // -1 unknown
     int64_t exchanges;
@@ -120,3 +127,73 @@ struct journal_alert {
     char text[JOURNAL_TEXT_MAX];
     int64_t raised_at_us;
 };
+
+// One budget account at the time of a checkpoint.
+struct journal_account {
+    enum budget_scope scope;
+    char name[JOB_NAME_MAX]; // run id, job or "" for the box
+    int64_t period_start_us; // first microsecond of the day or month; 0 for a run
+    struct budget_amounts settled;
+};
+
+// What the settled exchanges of a live run add up to.
+struct journal_run_totals {
+    char run_id[RUN_ID_MAX];
+    int64_t cost_pico_usd;
+    int64_t exchanges;
+    struct token_counts tokens;
+};
+
+struct journal_checkpoint_end {
+    int64_t written_at_us;
+};
+
+struct journal_segment_end {
+    int64_t next_segment;
+    int64_t written_at_us;
+};
+
+// A record of any type, by reference.
+struct journal_record {
+    enum journal_record_type type;
+    union {
+        const void *fields; // the member below that `type` names
+        const struct journal_run_open *run_open;
+        const struct journal_reservation *reservation;
+        const struct journal_settlement *settlement;
+        const struct journal_run_close *run_close;
+        const struct journal_alert *alert;
+        const struct journal_account *account;
+        const struct journal_checkpoint_end *checkpoint_end;
+        const struct journal_segment_end *segment_end;
+        const struct journal_run_totals *run_totals;
+    };
+};
+
+// Room for the fields of any record, for journal_record_decode().
+union journal_record_fields {
+    struct journal_run_open run_open;
+    struct journal_reservation reservation;
+    struct journal_settlement settlement;
+    struct journal_run_close run_close;
+    struct journal_alert alert;
+    struct journal_account account;
+    struct journal_checkpoint_end checkpoint_end;
+    struct journal_segment_end segment_end;
+    struct journal_run_totals run_totals;
+};
+
+// Writes the record with its frame into `bytes`, which has room for JOURNAL_RECORD_BYTES_MAX.
+// Returns its length. A usage_json longer than JOURNAL_USAGE_JSON_MAX is left out.
+size_t journal_record_encode(const struct journal_record *record, uint8_t *bytes);
+
+// Reads a payload (without frame, its checksum found right) into `fields` and makes `record` point
+// to them; usage_json points into `payload`. -ENOTSUP: a type that we do not know, from a newer
+// reeve. -EBADMSG: not a record; `err` names the field. Strings keep what bytes they had: they may
+// not be UTF-8.
+int journal_record_decode(const uint8_t *payload, size_t length,
+                          union journal_record_fields *fields, struct journal_record *record,
+                          struct error *err);
+
+// The longest that a record of `type` can be, frame included, usage_json apart.
+size_t journal_record_length_max(enum journal_record_type type);
