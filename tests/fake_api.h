@@ -1,0 +1,54 @@
+// A call of the API while it is answered, and the handlers that answer it.
+#pragma once
+
+#include "fake.h"
+
+#define FAKE_NAME_MAX 128
+
+struct fake_call {
+    struct fake *fake;
+    const struct fake_request *request;
+    struct fake_exchange *exchange;
+    int64_t now_ms;
+    char request_id[FAKE_ID_MAX];
+    char name[FAKE_NAME_MAX]; // what stands for `*` in the route
+    const struct fake_credential *credential;
+    json_t *body; // NULL: none, or not JSON
+    bool is_2026; // anthropic-version 2026-10-21
+    bool is_own;  // a path of the fake itself: not in the books
+};
+
+enum fake_access { FAKE_OPEN, FAKE_CREDENTIAL };
+
+struct fake_route {
+    const char *method;
+    const char *path;
+    const char *kind; // in the books; NULL: the fake's own
+    void (*answer)(struct fake_call *call);
+    enum fake_access access;
+};
+
+// Answers with the error that belongs to `status`.
+void fake_refuse(struct fake_call *call, int status, const char *message);
+
+// Decodes a request body. Returns NULL with `*decoded` (owned) and `*length` set, else the error
+// code.
+const char *fake_body_decode(const char *coding, const char *body, size_t *length, size_t max,
+                             char **decoded);
+
+// fake_messages.c
+void fake_answer_messages(struct fake_call *call);
+void fake_answer_count_tokens(struct fake_call *call);
+
+// Checks the parameters of a message. Returns NULL, or what the API says, with `*status` set.
+const char *fake_params_problem(const struct fake_call *call, const json_t *params, int *status);
+
+// fake_paths.c
+void fake_answer_probe(struct fake_call *call);
+void fake_answer_cache_touch(struct fake_call *call);
+void fake_answer_models(struct fake_call *call);
+void fake_answer_model(struct fake_call *call);
+void fake_answer_books(struct fake_call *call);
+void fake_answer_reset(struct fake_call *call);
+void fake_answer_script(struct fake_call *call);
+void fake_answer_credential(struct fake_call *call);

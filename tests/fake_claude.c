@@ -1,0 +1,252 @@
+// The fake Claude: a strict, scriptable stand-in for api.anthropic.com that keeps its own books.
+//
+// WHAT A TEST CAN ASK
+// A script is a JSON object. It reaches the fake, first found first used,
+//   - in the request header `x-fake-script: {…}`, which any proxy passes on as it knows it not;
+//   - in the text of a user message, for real clients: `[[fake {…}]]`; the last such message
+//   counts;
+//   - from a queue: `--script FILE` or `POST /fake/script`, one object a line, each used once by
+//   the
+//     next unscripted request for its `path` (default "/v1/messages").
+// Words of a script (an unknown one is answered with 400, so that a misspelling is seen):
+//   turns [{…}…]         by the number of assistant messages since the marker: a tool loop
+//   attempts [{…}…]      by how often this very script was seen: fail once, then work
+//   id                   no meaning: makes scripts with attempts differ
+//  instead of a message
+//   status N, error TYPE, message TEXT, error_code CODE; count_tokens_status N
+//   body TEXT, content_type TYPE       any answer at all
+//   headers {name: value|null}         added to the answer, or taken from it
+//  the message
+//   text, thinking TEXT; tool_use {name, input} or a list; content [block…] for anything else
+//   model NAME           that answers; fallback {from, to, category} or a list: fallback blocks
+//   stop_reason, stop_category         a "refusal" without text has no content and no output
+//   usage {…}            over the default; "output_tokens": "max" is all of max_tokens, which no
+//                        answer exceeds; start_usage {…}: over what message_start shows of it
+//   web_search_requests N              the input grows fourfold after message_start
+//   web_fetch_requests N, iterations [{…}…]
+//  its events
+//   events N             deltas a block; message_deltas N; ping_every N deltas
+//   null_usage true      null for what did not change in message_delta
+//   extra_events [{…}…]  after message_start
+//   stream_error TYPE, error_after_events N
+//   bill "full"|"streamed"|"none"      of an answer that does not reach its end: "streamed" is the
+//                        default for a stream (input and output in proportion), "full" without one
+//  the wire
+//   delay_ms before the head, events_delay_ms between events
+//   gzip, crlf, close true; framing "chunked"|"length"|"close"; interim [100, 103]
+//   chunk_bytes N        of body in a chunk; write_bytes N: on the wire in a write
+//   cut_after_bytes N of body, cut "close"|"reset"; hang true: never the end
+// Without a script the answer says what it was asked, a token is four bytes of prompt or answer,
+// and prefixes marked with cache_control are written once and then read.
+//
+// WHAT IT REFUSES
+// None, two or wrong credentials; an OAuth token without its beta; no anthropic-version; broken
+// JSON; unknown models; hop-by-hop headers; `reeve-run-` in any header: each in the API's own error
+// shape.
+//
+// ITS BOOKS
+// `--books FILE` gets one JSON line for each request before the last byte of its answer is sent;
+// GET /fake/books has the totals; POST /fake/reset empties both, the queue and the caches.
+// POST /fake/credential {"secret", "state": good|revoked|forbidden|limited, "reset_s",
+// "utilization", "uses_left"} changes what a credential is good for.
+
+#include "fake.h"
+
+#include "cleanup.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/listener.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define BACKLOG 1024
+
+struct options {
+    const char *listen;
+    const char *tls_listen;
+    const char *certificates;
+    const char *books;
+    const char *script;
+    bool bench;
+};
+
+struct listener {
+    struct fake *fake;
+    SSL_CTX *tls;
+    struct evconnlistener *accepting;
+};
+
+static const char usage[] =
+    "usage: fake_claude [--listen 127.0.0.1:PORT] [--tls-listen 127.0.0.1:PORT --cert-dir DIR]\n"
+    "                   [--books FILE] [--script FILE] [--accept SECRET[@ACCOUNT]]… [--bench]\n"
+    "PORT 0 picks one. The addresses are printed as `plain http://…` and `tls https://…`.\n";
+
+static void on_accept(struct evconnlistener *accepting, evutil_socket_t fd, struct sockaddr *peer,
+                      int length, void *context)
+{
+    (void)accepting;
+    (void)peer;
+    (void)length;
+    struct listener *listener = context;
+    fake_connection_start(listener->fake, fd, listener->tls);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    event_base_loopexit(context, NULL);
+}
+
+// Listens on `text` and prints the address under `name`.
+static bool start_listener(struct listener *listener, const char *text, const char *name)
+{
+    struct sockaddr_in address;
+    int length = sizeof(address);
+    if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length) != 0 ||
+        address.sin_family != AF_INET || ntohl(address.sin_addr.s_addr) != INADDR_LOOPBACK) {
+        fprintf(stderr, "fake_claude: %s is not 127.0.0.1:PORT\n", text);
+        return false;
+    }
+    listener->accepting =
+        evconnlistener_new_bind(listener->fake->base, on_accept, listener,
+                                LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+                                BACKLOG, (struct sockaddr *)&address, length);
+    if (listener->accepting == NULL) {
+        fprintf(stderr, "fake_claude: listening on %s: %s\n", text, strerror(errno));
+        return false;
+    }
+    socklen_t size = sizeof(address);
+    getsockname(evconnlistener_get_fd(listener->accepting), (struct sockaddr *)&address, &size);
+    printf("%s %s://127.0.0.1:%d\n", name, listener->tls != NULL ? "https" : "http",
+           ntohs(address.sin_port));
+    return true;
+}
+
+static bool read_options(struct fake *fake, struct options *options, int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"listen", required_argument, NULL, 'l'},   {"tls-listen", required_argument, NULL, 't'},
+        {"cert-dir", required_argument, NULL, 'c'}, {"books", required_argument, NULL, 'b'},
+        {"script", required_argument, NULL, 's'},   {"accept", required_argument, NULL, 'a'},
+        {"bench", no_argument, NULL, 'B'},          {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        switch (option) {
+        case 'l':
+            options->listen = optarg;
+            break;
+        case 't':
+            options->tls_listen = optarg;
+            break;
+        case 'c':
+            options->certificates = optarg;
+            break;
+        case 'b':
+            options->books = optarg;
+            break;
+        case 's':
+            options->script = optarg;
+            break;
+        case 'a':
+            if (fake_credentials_accept(fake->credentials, optarg) == NULL)
+                return false;
+            break;
+        case 'B':
+            options->bench = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (options->tls_listen == NULL && options->listen == NULL)
+        options->listen = "127.0.0.1:0";
+    return optind == argc && (options->tls_listen == NULL) == (options->certificates == NULL);
+}
+
+static bool init_fake(struct fake *fake, const struct options *options)
+{
+    char problem[FAKE_SCRIPT_PROBLEM_MAX] = "";
+    uint64_t nonce;
+    if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+        return false;
+    snprintf(fake->nonce, sizeof(fake->nonce), "%012llx", (unsigned long long)(nonce >> 16));
+    fake->base = event_base_new();
+    fake->cache = fake_cache_new();
+    fake->scripts = fake_scripts_new(options->script, problem);
+    fake->books = fake_books_new(options->books);
+    if (options->bench)
+        fake_bench_init(fake);
+    if (fake->scripts == NULL)
+        fprintf(stderr, "fake_claude: %s\n", problem);
+    if (fake->books == NULL)
+        perror(options->books);
+    return fake->base != NULL && fake->cache != NULL && fake->scripts != NULL &&
+           fake->books != NULL;
+}
+
+static void done_fake(struct fake *fake)
+{
+    fake_credentials_free(fake->credentials);
+    fake_scripts_free(fake->scripts);
+    fake_books_free(fake->books);
+    fake_cache_free(fake->cache);
+    free(fake->bench_answers[0]);
+    free(fake->bench_answers[1]);
+    if (fake->base != NULL)
+        event_base_free(fake->base);
+    free(fake);
+}
+
+// Serves until SIGTERM or SIGINT.
+static int serve(struct fake *fake, const struct options *options)
+{
+    struct listener plain = {.fake = fake};
+    struct listener tls = {.fake = fake};
+    struct event *terminate = evsignal_new(fake->base, SIGTERM, on_signal, fake->base);
+    struct event *interrupt = evsignal_new(fake->base, SIGINT, on_signal, fake->base);
+    bool good = true;
+    if (options->listen != NULL)
+        good = start_listener(&plain, options->listen, "plain");
+    if (good && options->tls_listen != NULL) {
+        tls.tls = fake_tls_new(options->certificates);
+        good = tls.tls != NULL && start_listener(&tls, options->tls_listen, "tls");
+    }
+    if (good) {
+        fflush(stdout);
+        event_add(terminate, NULL);
+        event_add(interrupt, NULL);
+        event_base_dispatch(fake->base);
+    }
+    if (plain.accepting != NULL)
+        evconnlistener_free(plain.accepting);
+    if (tls.accepting != NULL)
+        evconnlistener_free(tls.accepting);
+    SSL_CTX_free(tls.tls);
+    event_free(terminate);
+    event_free(interrupt);
+    return good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct fake *fake = calloc(1, sizeof(*fake));
+    signal(SIGPIPE, SIG_IGN);
+    fake->credentials = fake_credentials_new();
+    if (!read_options(fake, &options, argc, argv)) {
+        fputs(usage, stderr);
+        done_fake(fake);
+        return 64;
+    }
+    int code = init_fake(fake, &options) ? serve(fake, &options) : 1;
+    done_fake(fake);
+    return code;
+}
