@@ -105,5 +105,15 @@ const struct http_header *http_head_find_field(const struct http_head *head, enu
 // True for what must not be forwarded: the fixed list and whatever Connection nominates.
 bool http_header_is_hop_by_hop(const struct http_head *head, const struct http_header *header);
 
-// True when one of the comma-separated members of `value` is `token`, case ignored.
+// Which of the known headers `name` is.
+enum http_field http_field_of(struct slice name);
+
+// Takes the next member off a comma-separated list, without the white space around it; empty
+// members too. False once *rest, which then has NULL bytes, is used up.
+bool http_value_next(struct slice *rest, struct slice *member);
+
+// True when one of the members of the list `value` is `token`, case ignored.
 bool http_value_has_token(struct slice value, const char *token);
+
+// Without the spaces and tabs at both ends.
+struct slice http_value_trim(struct slice value);

@@ -68,10 +68,6 @@ struct slice json_string_text(struct slice value);
 bool json_text_is(struct slice raw, const char *plain);
 bool json_text_starts_with(struct slice raw, const char *plain);
 
-// Decodes the raw text of a string into `text` of `size` > 0 bytes, cut to fit, terminated. Control
-// bytes and what is no character come out as '?'.
-void json_text_decode(struct slice raw, char *text, size_t size);
-
 // How many bytes of UTF-8 the raw text of a string stands for.
 size_t json_text_utf8_length(struct slice raw);
 

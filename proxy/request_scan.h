@@ -96,27 +96,14 @@ struct request_scan {
 // Slices point into `bytes`.
 int request_scan(struct request_scan *scan, const char *bytes, size_t length, struct error *err);
 
-// The scan of each request in a Message Batches body: {"requests":[{"custom_id","params"}…]}.
-struct request_batch {
-    struct json_walker walker;
-    size_t count; // requests so far
-};
-
-struct request_batch_item {
-    struct slice custom_id;     // raw; NULL: absent
-    struct request_span params; // the params object within the body
-    struct request_scan scan;   // of params; its offsets count from the body's start
-};
-
-// Starts on a whole body. Both: 0 or 1, or -EBADMSG as above.
-int request_batch_begin(struct request_batch *batch, const char *bytes, size_t length,
-                        struct error *err);
-
-// 1: *item is the next request; 0: the body has ended and was well formed. A body may have 100,000
-// requests in 256 MB, so a caller on an event loop takes a bounded number at a time.
-int request_batch_next(struct request_batch *batch, struct request_batch_item *item,
-                       struct error *err);
+// The same for an object inside of a larger text, which `walker` has just entered; it is left
+// behind the object's end. Offsets count from the start of that text.
+int request_scan_object(struct request_scan *scan, struct json_walker *walker, struct error *err);
 
 // True when the first texts of `system` carry the identity of Claude Code or of the Claude Agent
 // SDK, without which a subscription's token is refused (Claude API facts, D.5).
 bool request_scan_has_claude_code_identity(const struct request_scan *scan);
+
+// Set `err` to where the walker stands in the body and what is wrong. Return -EBADMSG.
+int request_refuse(const struct json_walker *walker, struct error *err, const char *what);
+int request_refuse_broken(const struct json_walker *walker, struct error *err);

@@ -33,6 +33,12 @@ static inline bool slice_starts_with(struct slice slice, const char *prefix)
     return slice.length >= length && memcmp(slice.bytes, prefix, length) == 0;
 }
 
+static inline bool slice_starts_with_any_case(struct slice slice, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return slice.length >= length && strncasecmp(slice.bytes, prefix, length) == 0;
+}
+
 // Copies what fits into `text` of `size` > 0 bytes and terminates it. Returns false if it was cut.
 static inline bool slice_copy(struct slice slice, char *text, size_t size)
 {
