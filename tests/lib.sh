@@ -50,9 +50,14 @@ wait_until() {
 is_listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# Prints a TCP port that nothing listens on, never the same twice in one flow.
+# Prints a TCP port that nothing listens on, out of those that the kernel does not give out by itself.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    local port
+    for _ in {1..100}; do
+        port=$((20000 + SRANDOM % 12000))
+        is_listening $port || { echo $port && return; }
+    done
+    return 1
 }
 
 # start NAME COMMAND…: in the background, output in $WORK/NAME.log, pid in $STARTED_PID.

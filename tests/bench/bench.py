@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""Measures reeve beside nginx and the direct way, against the same fake upstream.
+
+Every round takes every way in turn, so that the machine's moods hit all of them alike. What is printed
+are medians over the rounds; ratios are paired within a round. Only ratios carry over to other machines.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = TOP / os.environ.get("BUILD", "build/plain")
+REEVE = BUILD / "reeve"
+FAKE = BUILD / "tests/fake_claude"
+LOAD = BUILD / "tests/bench/load"
+API_KEY = "sk-ant-api03-benchmark"
+START_SECONDS_MAX = 60
+STARTS_PER_ROUND = 10
+
+Scenario = collections.namedtuple("Scenario", "name text upstream streamed body_bytes connections share")
+SCENARIOS = [
+    Scenario("sse", "2 KB request, 5 KB of events", "plain", True, 2_000, 16, 1),
+    Scenario("sse-64", "the same, 64 connections", "plain", True, 2_000, 64, 1),
+    Scenario("json", "2 KB request, JSON answer", "plain", False, 2_000, 16, 1),
+    Scenario("large", "100 KB request, events", "plain", True, 100_000, 16, 0.2),
+    Scenario("tls", "2 KB request, events, TLS upstream", "tls", True, 2_000, 16, 1),
+    Scenario("single", "2 KB request, events, 1 connection", "plain", True, 2_000, 1, 0.2),
+]
+
+NGINX_CONFIGURATION = """
+daemon off; pid {work}/nginx.pid; error_log {work}/nginx.log; worker_processes 1;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off; client_body_buffer_size 1m; client_max_body_size 32m;
+    upstream plain {{ server 127.0.0.1:{plain}; keepalive 256; }}
+    upstream tls {{ server 127.0.0.1:{tls}; keepalive 256; }}
+    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+    proxy_read_timeout 600s; keepalive_requests 1000000000;
+    proxy_ssl_trusted_certificate {ca_file}; proxy_ssl_verify on; proxy_ssl_name localhost;
+    server {{ listen 127.0.0.1:{front_plain}; location / {{ proxy_pass http://plain; }} }}
+    server {{ listen 127.0.0.1:{front_tls}; location / {{ proxy_pass https://tls; }} }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for_port(port, process):
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise SystemExit(f"bench: {process.args[0]} does not listen on {port}")
+
+
+class Server:
+    """A process in the background, measured from outside by what the kernel counts."""
+
+    def __init__(self, work, name, command, port):
+        with open(work / f"{name}.log", "wb") as log:
+            self.process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
+        wait_for_port(port, self.process)
+        self.pid = self.process.pid
+
+    def measure_first_child(self):
+        children = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        self.pid = int(children.split()[0])
+
+    def cpu_us(self):
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
+
+    def memory_kb(self):
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Way:
+    """A way from the load generator to the fake: where it enters, and whose cost is measured."""
+
+    def __init__(self, port, server, run_prefix=()):
+        self.url = f"http://127.0.0.1:{port}/v1/messages"
+        self.server = server
+        self.run_prefix = list(run_prefix)
+
+    def load_command(self, *arguments):
+        """The key is the fake's own, or the one that `reeve run` puts into the environment."""
+        words = [str(LOAD), "--url", self.url, *(str(argument) for argument in arguments)]
+        script = f'key=${{REEVE_RUN:+$ANTHROPIC_API_KEY}}; exec "$@" --header "x-api-key: ${{key:-{API_KEY}}}"'
+        return [*self.run_prefix, "sh", "-c", script, "sh", *words]
+
+    def measure(self, scenario, body, requests):
+        before = self.server.cpu_us()
+        result = subprocess.run(
+            self.load_command("--connections", scenario.connections, "--requests", requests,
+                              "--body", body),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if result.returncode != 0:
+            raise SystemExit(f"bench: load failed\n{result.stderr}{result.stdout}")
+        seen = json.loads(result.stdout.splitlines()[-1])
+        return {
+            "requests_per_second": seen["answered"] * 1e6 / seen["duration_us"],
+            "cpu_us_per_request": (self.server.cpu_us() - before) / requests,
+            "first_byte_p50_us": seen["first_byte_us"]["p50"],
+            "total_p50_us": seen["total_us"]["p50"],
+            "total_p99_us": seen["total_us"]["p99"],
+        }
+
+    def measure_streams(self, body, streams):
+        """Memory per stream that is open and idle, in KB."""
+        before = self.server.memory_kb()
+        with subprocess.Popen(
+                self.load_command("--connections", streams, "--hold", "--body", body),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+            if load.stdout.readline() != "holding\n":
+                raise SystemExit("bench: the streams did not open")
+            after = self.server.memory_kb()
+            load.stdin.close()
+        return (after - before) / streams
+
+
+class Bench:
+    def __init__(self, work):
+        self.work = work
+        self.servers = []
+
+    def start(self, name, command, port):
+        self.servers.append(Server(self.work, name, command, port))
+        return self.servers[-1]
+
+    def start_fakes(self, *arguments):
+        """Starts a plain and a TLS one; returns their ports and servers."""
+        ports = {"plain": free_port(), "tls": free_port()}
+        directory = self.work / "certificates"
+        directory.mkdir(exist_ok=True)
+        fakes = {"plain": self.start("fake-plain", [FAKE, "--port", ports["plain"], *arguments],
+                                     ports["plain"]),
+                 "tls": self.start("fake-tls", [FAKE, "--port", ports["tls"], "--tls", directory,
+                                                *arguments], ports["tls"])}
+        return ports, fakes, directory / "ca.pem"
+
+    def start_nginx(self, ports, ca_file):
+        fronts = {"plain": free_port(), "tls": free_port()}
+        configuration = self.work / "nginx.conf"
+        configuration.write_text(NGINX_CONFIGURATION.format(
+            work=self.work, ca_file=ca_file, front_plain=fronts["plain"], front_tls=fronts["tls"],
+            **ports))
+        server = self.start("nginx", ["nginx", "-p", self.work, "-c", configuration],
+                            fronts["plain"])
+        server.measure_first_child()
+        return {name: Way(front, server) for name, front in fronts.items()}
+
+    def start_reeve(self, name, origin, ca_file):
+        front = free_port()
+        state = self.work / f"reeve-{name}"
+        credential = self.work / "credential"
+        credential.write_text(API_KEY + "\n")
+        credential.chmod(0o600)
+        server = self.start(f"reeve-{name}", [
+            REEVE, "serve", "--listen", f"127.0.0.1:{front}", "--upstream", origin,
+            "--ca-file", ca_file, "--credential", credential, "--state-dir", state], front)
+        return Way(front, server, [REEVE, "run", "--state-dir", state, "--job", "bench", "--"])
+
+    def start_ways(self, *fake_arguments):
+        """{upstream: {way: Way}}"""
+        ports, fakes, ca_file = self.start_fakes(*fake_arguments)
+        nginx = self.start_nginx(ports, ca_file)
+        return {
+            "plain": {"direct": Way(ports["plain"], fakes["plain"]), "nginx": nginx["plain"],
+                      "reeve": self.start_reeve("plain", f"http://127.0.0.1:{ports['plain']}",
+                                                ca_file)},
+            "tls": {"nginx": nginx["tls"],
+                    "reeve": self.start_reeve("tls", f"https://localhost:{ports['tls']}", ca_file)},
+        }
+
+    def stop(self):
+        while self.servers:
+            self.servers.pop().stop()
+
+    def body(self, scenario_bytes, streamed):
+        request = {"model": "claude-haiku-4-5", "max_tokens": 256, "stream": streamed,
+                   "messages": [{"role": "user", "content": ""}]}
+        request["messages"][0]["content"] = "x" * (scenario_bytes - len(json.dumps(request)))
+        path = self.work / f"body-{scenario_bytes}-{streamed}.json"
+        path.write_text(json.dumps(request))
+        return path
+
+
+def medians(rounds):
+    return {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+
+
+def paired_ratio(rounds, other_rounds, key):
+    return statistics.median(one[key] / other[key] for one, other in zip(rounds, other_rounds))
+
+
+def measure_scenario(ways, scenario, bench, options):
+    body = bench.body(scenario.body_bytes, scenario.streamed)
+    requests = max(int(options.requests * scenario.share), scenario.connections)
+    rounds = {name: [] for name in ways}
+    for way in ways.values():  # connections, caches and pages are warm before anything is counted
+        way.measure(scenario, body, max(requests // 10, scenario.connections))
+    for _ in range(options.rounds):
+        for name, way in ways.items():
+            rounds[name].append(way.measure(scenario, body, requests))
+    result = {name: medians(values) for name, values in rounds.items()}
+    for key in ("cpu_us_per_request", "requests_per_second"):
+        result["reeve"][key + "_to_nginx"] = paired_ratio(rounds["reeve"], rounds["nginx"], key)
+    for name in set(ways) - {"direct"} if "direct" in ways else ():
+        result[name]["added_p50_us"] = statistics.median(
+            one["total_p50_us"] - direct["total_p50_us"]
+            for one, direct in zip(rounds[name], rounds["direct"]))
+    return result
+
+
+def measure_start(way, options):
+    """Milliseconds from nothing to the end of /bin/true, bare and under `reeve run`."""
+    taken = {"exec": [], "reeve run": []}
+    commands = {"exec": ["/bin/true"], "reeve run": [*way.run_prefix, "/bin/true"]}
+    for _ in range(options.rounds * STARTS_PER_ROUND):
+        for name, command in commands.items():
+            started = time.perf_counter()
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            taken[name].append((time.perf_counter() - started) * 1000)
+    return {name: statistics.median(values) for name, values in taken.items()}
