@@ -93,7 +93,7 @@ demo:
 bench:
 	@packaging/setup.sh build run bench
 	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
-	@tests/bench/run.sh
+	@tests/bench/bench.py $(BENCH)
 
 layers:
 	@! grep -n '#include ".*/' $(SOURCES)

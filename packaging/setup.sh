@@ -16,7 +16,7 @@ needs_of() {
     check) echo check clang/clang clang-format/clang-format jq/jq python3/python3 \
         python3-venv nodejs/node npm/npm git/git procps/ps ;;
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
-    bench) echo nginx-light/nginx ;;
+    bench) echo nginx-light/nginx python3/python3 ;;
     bare) echo debootstrap/debootstrap git/git ;;
     *) echo "setup: unknown use $1: build, run, check, lint, bench, bare" >&2 && return 64 ;;
     esac

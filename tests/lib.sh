@@ -73,8 +73,29 @@ stop() {
     wait "$1" 2>/dev/null
 }
 
-# json FILTER [FILE…]: one value out of JSON.
-json() { jq -r "$@"; }
+# start_fake [ARGUMENT…]: the fake Claude, on ports of its own, plain and TLS. Sets FAKE_PID, FAKE_URL,
+# FAKE_TLS_URL, FAKE_CA_FILE and FAKE_BOOKS.
+start_fake() {
+    FAKE_CA_FILE=$WORK/ca.pem FAKE_BOOKS=$WORK/books.jsonl
+    start fake "$BUILD/tests/fake_claude" --listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 \
+        --cert-dir "$WORK" --books "$FAKE_BOOKS" "$@"
+    FAKE_PID=$STARTED_PID
+    wait_until 30 grep -q '^tls ' "$WORK/fake.log" || return 1
+    FAKE_URL=$(sed -n 's/^plain //p' "$WORK/fake.log")
+    FAKE_TLS_URL=$(sed -n 's/^tls //p' "$WORK/fake.log")
+}
+
+# start_serve ARGUMENT…: the daemon, on a port and with a state directory of its own. Sets SERVE_PID,
+# SERVE_URL and REEVE_STATE_DIR, by which the other subcommands find it.
+start_serve() {
+    local port
+    port=$(free_port)
+    SERVE_URL=http://127.0.0.1:$port
+    export REEVE_STATE_DIR=${REEVE_STATE_DIR:-$WORK/state}
+    start serve "$REEVE" serve --listen "127.0.0.1:$port" "$@"
+    SERVE_PID=$STARTED_PID
+    wait_until 60 is_listening "$port"
+}
 
 flow_cleanup() {
     local pid

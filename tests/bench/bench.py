@@ -13,6 +13,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -107,10 +108,12 @@ class Way:
         self.run_prefix = list(run_prefix)
 
     def load_command(self, *arguments):
-        """The key is the fake's own, or the one that `reeve run` puts into the environment."""
+        """The key is the fake's, or the one that `reeve run` puts into the environment."""
         words = [str(LOAD), "--url", self.url, *(str(argument) for argument in arguments)]
-        script = f'key=${{REEVE_RUN:+$ANTHROPIC_API_KEY}}; exec "$@" --header "x-api-key: ${{key:-{API_KEY}}}"'
-        return [*self.run_prefix, "sh", "-c", script, "sh", *words]
+        if not self.run_prefix:
+            return [*words, "--header", f"x-api-key: {API_KEY}"]
+        return [*self.run_prefix, "sh", "-c",
+                'exec "$@" --header "x-api-key: $ANTHROPIC_API_KEY"', "sh", *words]
 
     def measure(self, scenario, body, requests):
         before = self.server.cpu_us()
@@ -133,7 +136,8 @@ class Way:
         """Memory per stream that is open and idle, in KB."""
         before = self.server.memory_kb()
         with subprocess.Popen(
-                self.load_command("--connections", streams, "--hold", "--body", body),
+                self.load_command("--connections", streams, "--hold", "--body", body,
+                                  "--header", 'x-fake-script: {"hang": true, "events": 3}'),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
             if load.stdout.readline() != "holding\n":
                 raise SystemExit("bench: the streams did not open")
@@ -151,16 +155,14 @@ class Bench:
         self.servers.append(Server(self.work, name, command, port))
         return self.servers[-1]
 
-    def start_fakes(self, *arguments):
-        """Starts a plain and a TLS one; returns their ports and servers."""
+    def start_fake(self, *arguments):
+        """Returns its two ports, the server, and the CA that has signed its certificate."""
         ports = {"plain": free_port(), "tls": free_port()}
-        directory = self.work / "certificates"
-        directory.mkdir(exist_ok=True)
-        fakes = {"plain": self.start("fake-plain", [FAKE, "--port", ports["plain"], *arguments],
-                                     ports["plain"]),
-                 "tls": self.start("fake-tls", [FAKE, "--port", ports["tls"], "--tls", directory,
-                                                *arguments], ports["tls"])}
-        return ports, fakes, directory / "ca.pem"
+        server = self.start("fake", [
+            FAKE, "--listen", f"127.0.0.1:{ports['plain']}",
+            "--tls-listen", f"127.0.0.1:{ports['tls']}", "--cert-dir", self.work, *arguments],
+            ports["tls"])
+        return ports, server, self.work / "ca.pem"
 
     def start_nginx(self, ports, ca_file):
         fronts = {"plain": free_port(), "tls": free_port()}
@@ -185,16 +187,14 @@ class Bench:
         return Way(front, server, [REEVE, "run", "--state-dir", state, "--job", "bench", "--"])
 
     def start_ways(self, *fake_arguments):
-        """{upstream: {way: Way}}"""
-        ports, fakes, ca_file = self.start_fakes(*fake_arguments)
+        """{upstream: {name: Way}}"""
+        ports, fake, ca_file = self.start_fake(*fake_arguments)
         nginx = self.start_nginx(ports, ca_file)
-        return {
-            "plain": {"direct": Way(ports["plain"], fakes["plain"]), "nginx": nginx["plain"],
-                      "reeve": self.start_reeve("plain", f"http://127.0.0.1:{ports['plain']}",
-                                                ca_file)},
-            "tls": {"nginx": nginx["tls"],
-                    "reeve": self.start_reeve("tls", f"https://localhost:{ports['tls']}", ca_file)},
-        }
+        ways = {"plain": {"direct": Way(ports["plain"], fake), "nginx": nginx["plain"]},
+                "tls": {"nginx": nginx["tls"]}}
+        for name, scheme in (("plain", "http"), ("tls", "https")):
+            ways[name]["reeve"] = self.start_reeve(name, f"{scheme}://127.0.0.1:{ports[name]}", ca_file)
+        return ways
 
     def stop(self):
         while self.servers:
@@ -246,3 +246,73 @@ def measure_start(way, options):
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
             taken[name].append((time.perf_counter() - started) * 1000)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+WAY_COLUMNS = [
+    ("requests/s", lambda result: f"{result['requests_per_second']:,.0f}"),
+    ("CPU µs/request", lambda result: f"{result['cpu_us_per_request']:.1f}"),
+    ("CPU ÷ nginx", lambda result: ratio_text(result, "cpu_us_per_request_to_nginx")),
+    ("p50 µs", lambda result: f"{result['total_p50_us']:.0f}"),
+    ("p99 µs", lambda result: f"{result['total_p99_us']:.0f}"),
+    ("added p50 µs", lambda result: f"{result['added_p50_us']:+.0f}" if "added_p50_us" in result else ""),
+]
+
+
+def ratio_text(result, key):
+    return f"{result[key]:.2f}" if key in result else ""
+
+
+def print_table(results):
+    for name, scenario in results["scenarios"].items():
+        print(f"\n{name}: {scenario['text']}")
+        print(" " * 10 + "".join(f"{title:>16}" for title, _ in WAY_COLUMNS))
+        for way, result in scenario["ways"].items():
+            print(f"  {way:<8}" + "".join(f"{text(result):>16}" for _, text in WAY_COLUMNS))
+    print("\nmemory per open, idle stream, KB")
+    for upstream, ways in results["stream_memory_kb"].items():
+        print(f"  {upstream:<8}" + "".join(f"{way:>10} {kb:5.1f}" for way, kb in ways.items()))
+    print("\nstart to end of /bin/true, ms")
+    print("          " + "".join(f"{way:>10} {ms:5.1f}" for way, ms in results["start_ms"].items()))
+
+
+def run(work, options):
+    bench = Bench(work)
+    results = {"rounds": options.rounds, "scenarios": {}, "stream_memory_kb": {}}
+    try:
+        ways = bench.start_ways("--bench")
+        for scenario in SCENARIOS:
+            if not options.scenario or scenario.name in options.scenario:
+                print(f"bench: {scenario.name}", file=sys.stderr)
+                results["scenarios"][scenario.name] = {
+                    "text": scenario.text,
+                    "ways": measure_scenario(ways[scenario.upstream], scenario, bench, options)}
+        results["start_ms"] = measure_start(ways["plain"]["reeve"], options)
+        bench.stop()
+        print("bench: idle streams", file=sys.stderr)
+        for upstream, upstream_ways in bench.start_ways().items():
+            results["stream_memory_kb"][upstream] = {
+                name: way.measure_streams(bench.body(2_000, True), options.streams)
+                for name, way in upstream_ways.items()}
+    finally:
+        bench.stop()
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=20_000, help="of each way in each round")
+    parser.add_argument("--streams", type=int, default=500, help="open at once, for their memory")
+    parser.add_argument("scenario", nargs="*", choices=[[], *(one.name for one in SCENARIOS)])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="reeve-bench.") as work:
+        results = run(pathlib.Path(work), options)
+    if options.json:
+        print(json.dumps(results, indent=2))
+    else:
+        print_table(results)
+
+
+if __name__ == "__main__":
+    main()

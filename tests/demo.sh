@@ -1,0 +1,61 @@
+#!/bin/bash
+# `make demo`: three agents under reeve, against the fake Claude, from start to report.
+#
+# Nothing outside of a temporary folder is touched, and no account is needed.
+. "$(dirname "$0")/lib.sh"
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say_command() { printf '  $ %s\n' "$*"; }
+
+give_up() {
+    echo "demo: $*" >&2
+    tail -n 20 "$WORK"/*.log >&2
+    exit 1
+}
+
+start_all() {
+    say "The upstream: the fake Claude, over TLS"
+    start_fake || give_up "the fake Claude did not start"
+    echo "  $FAKE_TLS_URL"
+
+    say "The daemon: no configuration file, the books in a Postgres of its own"
+    (umask 077 && echo sk-ant-api03-of-the-demo >"$WORK/credential")
+    say_command "reeve serve --upstream $FAKE_TLS_URL --ca-file ca.pem --credential credential"
+    start_serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" --credential "$WORK/credential" ||
+        give_up "reeve serve did not start"
+    echo "  $SERVE_URL"
+}
+
+# run_agent JOB MODEL EXCHANGES: in the background; what it says goes to $WORK/JOB.out.
+run_agent() {
+    say_command "reeve run --job $1 --memory-max 256M --wait 2min -- demo_agent.sh $2 $3"
+    "$REEVE" run --job "$1" --memory-max 256M --wait 2min -- \
+        "$TOP/tests/demo_agent.sh" "$2" "$3" >"$WORK/$1.out" 2>&1 &
+    AGENTS+=($!)
+}
+
+run_agents() {
+    local agent status=0
+    AGENTS=()
+    say "Three agents, each in a cgroup of its own; there are two slots, so the third waits for one"
+    run_agent outreach claude-haiku-4-5 6
+    run_agent research claude-sonnet-4-6 4
+    run_agent triage claude-opus-4-6 2
+    for agent in "${AGENTS[@]}"; do
+        wait "$agent" || status=$?
+    done
+    for agent in outreach research triage; do
+        say "$agent"
+        sed 's/^/  /' "$WORK/$agent.out"
+    done
+    return $status
+}
+
+# The books follow the exchanges; the report waits for them.
+books_are_complete() { [ "$("$REEVE" report --json | jq '[.. | .exchanges? // empty] | max')" = 12 ]; }
+
+start_all
+run_agents || give_up "an agent failed"
+say "The report"
+say_command "reeve report"
+"$REEVE" report | sed 's/^/  /'
