@@ -59,6 +59,8 @@ struct agent {
     bool paused;
     bool keep_alive;
     bool expects_continue;
+    bool asked_head;
+    int minor_version;
     bool closing; // once everything is sent
     int64_t lingered_bytes;
 };
@@ -177,8 +179,7 @@ void agent_write(struct agent *agent, const struct iovec *parts, int part_count)
         if (result >= 0)
             sent = (size_t)result;
         else if (errno != EAGAIN && errno != EINTR) {
-            // The peer is gone; the read side will say so, within this batch of events.
-            event_active(&agent->readable, EV_READ, 0);
+            shutdown(agent->fd, SHUT_RDWR); // reading will say that it is gone
             return;
         }
     }
@@ -187,7 +188,7 @@ void agent_write(struct agent *agent, const struct iovec *parts, int part_count)
         sent -= skip;
         if (skip < parts[i].iov_len &&
             !unsent_keep(agent, (const char *)parts[i].iov_base + skip, parts[i].iov_len - skip)) {
-            agent_abort(agent);
+            shutdown(agent->fd, SHUT_RDWR);
             return;
         }
     }
@@ -280,6 +281,21 @@ void agent_abort(struct agent *agent)
 }
 
 // ---- reading
+
+bool agent_keeps_alive(const struct agent *agent)
+{
+    return agent->keep_alive && agent->state == AGENT_ANSWER && !agent->server->stopping;
+}
+
+bool agent_asked_head(const struct agent *agent)
+{
+    return agent->asked_head;
+}
+
+int agent_minor_version(const struct agent *agent)
+{
+    return agent->minor_version;
+}
 
 void agent_continue(struct agent *agent)
 {
@@ -413,6 +429,8 @@ static size_t head_take(struct agent *agent, const char *bytes, size_t length)
     head_rebase(&head, bytes, copy);
     agent->keep_alive = head.keep_alive;
     agent->expects_continue = head.expect_continue;
+    agent->asked_head = slice_is(head.method, "HEAD");
+    agent->minor_version = head.minor_version;
     agent->framing = head.framing;
     agent->body_left = head.content_length;
     agent->chunks = (struct http_chunk_decoder){0};

@@ -38,6 +38,15 @@ size_t server_connection_count(const struct server *server);
 
 // ---- what an exchange does with its agent's connection
 
+// Whether the connection can serve another request after this one, as things stand.
+bool agent_keeps_alive(const struct agent *agent);
+
+// Whether the request is a HEAD, whose answer has no body.
+bool agent_asked_head(const struct agent *agent);
+
+// 0 for HTTP/1.0, whose answers cannot be chunked, else 1.
+int agent_minor_version(const struct agent *agent);
+
 // "100 Continue", if the agent waits for it.
 void agent_continue(struct agent *agent);
 

@@ -457,7 +457,7 @@ static void response_body(struct connection *connection, char *bytes, size_t len
         connection->body_left -= (int64_t)payload;
     }
     if (payload > 0)
-        transfer->receiver->body(transfer->context, bytes, payload);
+        transfer->receiver->body(transfer->context, bytes, payload, end);
     if (end && connection->transfer == transfer)
         response_end(connection, length - consumed);
 }
@@ -644,6 +644,11 @@ void upstream_resume(struct upstream_transfer *transfer)
         event_add(&transfer->connection->readable, NULL);
         event_active(&transfer->connection->readable, EV_READ, 0);
     }
+}
+
+bool upstream_has_sent(const struct upstream_transfer *transfer)
+{
+    return transfer->any_sent;
 }
 
 void upstream_cancel(struct upstream_transfer *transfer)

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "http_message.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,8 +57,8 @@ struct upstream_receiver {
     size_t (*body_peek)(void *context, uint64_t offset, const char **bytes);
     // The final response head; 1xx have been passed over. Slices are valid during the call.
     void (*head)(void *context, const struct http_head *head);
-    // Payload, transfer coding removed.
-    void (*body)(void *context, const char *bytes, size_t length);
+    // Payload, transfer coding removed. `last`: done() follows at once.
+    void (*body)(void *context, const char *bytes, size_t length, bool last);
     // The last call; the transfer is gone. `err` is set unless the end is UPSTREAM_COMPLETE.
     void (*done)(void *context, enum upstream_end end, const struct error *err);
 };
@@ -79,6 +80,9 @@ void upstream_body_ready(struct upstream_transfer *transfer);
 // Stops and resumes reading the response. What one read has brought is still delivered.
 void upstream_pause(struct upstream_transfer *transfer);
 void upstream_resume(struct upstream_transfer *transfer);
+
+// Whether any byte of the request has gone out.
+bool upstream_has_sent(const struct upstream_transfer *transfer);
 
 // Drops the transfer and its connection. No callback follows.
 void upstream_cancel(struct upstream_transfer *transfer);
