@@ -10,8 +10,8 @@
 
 #include <sys/random.h>
 
-// Tokens that the upstream adds to a prompt by itself, above what the body's bytes bound: the system
-// prompts for tool use are documented with up to 735; this is far above all of them.
+// Tokens that the upstream adds to a prompt by itself, above what the body's bytes bound: the
+// system prompts for tool use are documented with up to 735; this is far above all of them.
 #define HIDDEN_PROMPT_TOKENS 4096
 
 // UUIDv7 (RFC 9562, 5.7): milliseconds, then 74 random bits.
@@ -84,8 +84,10 @@ static void refusal_describe(const struct budget_refusal *refusal, const struct 
         [BUDGET_REQUESTS] = "requests",
     };
     static const char *const scopes[] = {
-        [BUDGET_RUN] = "this run",           [BUDGET_JOB_DAY] = "this job today",
-        [BUDGET_JOB_MONTH] = "this job this month", [BUDGET_BOX_DAY] = "all jobs today",
+        [BUDGET_RUN] = "this run",
+        [BUDGET_JOB_DAY] = "this job today",
+        [BUDGET_JOB_MONTH] = "this job this month",
+        [BUDGET_BOX_DAY] = "all jobs today",
         [BUDGET_BOX_MONTH] = "all jobs this month",
     };
     char settled[MONEY_TEXT_MAX], limit[MONEY_TEXT_MAX], resets[CLOCK_TEXT_MAX] = "never";

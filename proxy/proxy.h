@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 503
 
@@ -35,7 +36,7 @@ struct proxy {
     void *context;
 
     // Kept by exchange.c and request_body.c.
-    struct exchange *exchanges;
+    TAILQ_HEAD(exchange_list, exchange) exchanges; // oldest first
     size_t exchange_count;
     size_t draining_count;
     int64_t body_bytes_held;

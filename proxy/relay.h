@@ -33,8 +33,8 @@ struct relay {
 int relay_head(struct relay *relay, struct agent *agent, const struct http_head *head,
                struct error *err);
 
-// Takes a piece of the body; `last`: none follows but relay_end(). True: the agent has not taken all;
-// pause the upstream until exchange_agent_drained().
+// Takes a piece of the body; `last`: none follows but relay_end(). True: the agent has not taken
+// all; pause the upstream until exchange_agent_drained().
 bool relay_body(struct relay *relay, const char *bytes, size_t length, bool last);
 
 // Writes the head if no piece of body has taken it along yet.
