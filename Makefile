@@ -107,8 +107,9 @@ format-check:
 
 lint:
 	@packaging/setup.sh build lint
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-	    --suppress=missingIncludeSystem --suppress=comparePointers --std=c11 $(tests_INCLUDES) $(LAYERS) tests
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck-suppressions \
+	    --enable=warning,performance,portability --std=c11 $(tests_INCLUDES) \
+	    --include=/usr/include/jansson.h $(LAYERS) tests
 	printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -I{} \
 	    clang-tidy --quiet {} -- $(CFLAGS) $(tests_INCLUDES)
 
