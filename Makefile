@@ -102,8 +102,9 @@ layers:
 format:
 	clang-format -i $(FORMATTED)
 
-format-check:
-	clang-format --dry-run -Werror $(FORMATTED)
+style:
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@! grep -nE '\<(sprintf|vsprintf|strcpy|strcat|strtok|atoi|system|gets)\(' $(FORMATTED)
 
 lint:
 	@packaging/setup.sh build lint
@@ -120,6 +121,6 @@ clean:
 	rm -rf build reeve
 
 .PHONY: all tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
-    format-check lint install clean
+    style lint install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
