@@ -25,8 +25,12 @@ struct fake {
     struct fake_credentials *credentials;
     struct fake_scripts *scripts;
     struct fake_cache *cache;
-    char *bench_answers[2];     // --bench: one whole, one streamed, no books; else NULL
-    bool require_identity;      // subscription tokens serve only Claude Code and the Agent SDK
+    char *bench_answers[2]; // --bench: one whole, one streamed, no books; else NULL
+    bool require_identity;  // subscription tokens serve only Claude Code and the Agent SDK
+    struct fake_oauth *oauth;
+    struct fake_batches *batches;
+    json_t *files;              // id -> {account, answer}
+    json_t *threads;            // message id -> {account, tokens of the conversation}
     char nonce[FAKE_NONCE_MAX]; // makes ids differ between processes
     uint64_t last_id;
     uint64_t last_connection;
@@ -39,6 +43,7 @@ struct fake_request {
     const char *body; // NULL if it was only counted
     size_t body_bytes;
     uint64_t connection;
+    bool is_tls;
     bool too_large;
 };
 
@@ -65,6 +70,20 @@ void fake_api_close(struct fake *fake, struct fake_exchange *exchange, enum fake
 
 // Writes a new id, such as "msg_…", for `prefix` "msg".
 void fake_id_new(struct fake *fake, const char *prefix, char id[static FAKE_ID_MAX]);
+
+// fake_oauth.c
+
+// The token endpoint. Access tokens live `access_s` seconds and `access_uses` requests (-1: any).
+struct fake_oauth *fake_oauth_new(int64_t access_s, int64_t access_uses);
+void fake_oauth_free(struct fake_oauth *oauth);
+
+// Begins a chain with "REFRESH_TOKEN" or "REFRESH_TOKEN@ACCOUNT".
+bool fake_oauth_seed(struct fake_oauth *oauth, const char *refresh_token);
+
+// fake_batches.c
+
+struct fake_batches *fake_batches_new(void);
+void fake_batches_free(struct fake_batches *batches);
 
 // fake_connection.c
 

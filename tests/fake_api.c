@@ -18,14 +18,26 @@
 static const struct fake_route routes[] = {
     {"HEAD", "/", "probe", fake_answer_probe, FAKE_OPEN},
     {"HEAD", "/api/hello", "probe", fake_answer_probe, FAKE_OPEN},
-    {"GET", "/fake/books", NULL, fake_answer_books, FAKE_OPEN},
-    {"POST", "/fake/reset", NULL, fake_answer_reset, FAKE_OPEN},
-    {"POST", "/fake/script", NULL, fake_answer_script, FAKE_OPEN},
-    {"POST", "/fake/credential", NULL, fake_answer_credential, FAKE_OPEN},
+    {"GET", "/fake/books", "own", fake_answer_books, FAKE_OWN},
+    {"POST", "/fake/reset", "own", fake_answer_reset, FAKE_OWN},
+    {"POST", "/fake/script", "own", fake_answer_script, FAKE_OWN},
+    {"POST", "/fake/credential", "own", fake_answer_credential, FAKE_OWN},
+    {"POST", "/v1/oauth/token", "token", fake_answer_token, FAKE_OPEN},
     {"POST", "/v1/messages", "messages", fake_answer_messages, FAKE_CREDENTIAL},
     {"POST", "/v1/messages/count_tokens", "count_tokens", fake_answer_count_tokens,
      FAKE_CREDENTIAL},
     {"POST", "/v1/messages/cache_touch", "cache_touch", fake_answer_cache_touch, FAKE_CREDENTIAL},
+    {"POST", "/v1/messages/batches", "batches", fake_answer_batch_create, FAKE_CREDENTIAL},
+    {"GET", "/v1/messages/batches", "batches", fake_answer_batch_list, FAKE_CREDENTIAL},
+    {"GET", "/v1/messages/batches/*", "batches", fake_answer_batch, FAKE_CREDENTIAL},
+    {"POST", "/v1/messages/batches/*/cancel", "batches", fake_answer_batch_cancel, FAKE_CREDENTIAL},
+    {"DELETE", "/v1/messages/batches/*", "batches", fake_answer_batch_delete, FAKE_CREDENTIAL},
+    {"GET", "/v1/messages/batches/*/results", "batches", fake_answer_batch_results,
+     FAKE_CREDENTIAL},
+    {"POST", "/v1/files", "files", fake_answer_file_create, FAKE_CREDENTIAL},
+    {"GET", "/v1/files", "files", fake_answer_file_list, FAKE_CREDENTIAL},
+    {"GET", "/v1/files/*", "files", fake_answer_file, FAKE_CREDENTIAL},
+    {"DELETE", "/v1/files/*", "files", fake_answer_file_delete, FAKE_CREDENTIAL},
     {"GET", "/v1/models", "models", fake_answer_models, FAKE_CREDENTIAL},
     {"GET", "/v1/models/*", "models", fake_answer_model, FAKE_CREDENTIAL},
 };
@@ -163,8 +175,10 @@ static bool read_body(struct fake_call *call)
     cleanup_free char *decoded = NULL;
     const char *body = request->body;
     size_t length = request->body_bytes;
+    bool counted;
+    size_t max = fake_api_body_max(&request->head, &counted);
     if (coding != NULL) {
-        const char *refusal = fake_body_decode(coding, body, &length, MESSAGES_BODY_MAX, &decoded);
+        const char *refusal = fake_body_decode(coding, body, &length, max, &decoded);
         if (refusal != NULL) {
             fake_answer_set_error(&call->exchange->answer,
                                   strstr(refusal, "too_large") != NULL ? 413 : 400, NULL, refusal,
@@ -173,7 +187,7 @@ static bool read_body(struct fake_call *call)
         }
         body = decoded;
     }
-    if (body != NULL && length > 0)
+    if (body != NULL && length > 0 && *body == '{')
         call->body = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (fake_scripts_find(call->fake->scripts, &request->head, call->body,
                           &call->exchange->answer.script, problem + prefix) != 0) {
@@ -237,32 +251,41 @@ static void add_scripted_headers(struct fake_answer *answer)
     }
 }
 
-static void answer_call(struct fake_call *call)
+// Everything that may be refused before the path's own handler is asked.
+static bool admit(struct fake_call *call, enum fake_access access)
 {
-    const struct fake_route *route = find_route(call);
-    if (route != NULL && route->kind == NULL) {
-        call->is_own = true;
-        route->answer(call);
-        return;
-    }
-    json_object_set_new(call->exchange->entry, "kind",
-                        json_string(route != NULL ? route->kind : "unknown"));
+    if (access == FAKE_OWN)
+        return true;
     if (!check_head(call))
-        return;
+        return false;
     if (call->request->too_large) {
         fake_refuse(call, 413, "Request exceeds the maximum size");
-        return;
+        return false;
     }
-    if (route != NULL && route->access == FAKE_OPEN) {
-        route->answer(call);
-        return;
-    }
-    if (!check_credential(call) || !check_version(call) || !read_body(call))
-        return;
+    if (access == FAKE_CREDENTIAL && (!check_credential(call) || !check_version(call)))
+        return false;
+    return read_body(call) && !fake_script_flag(call->exchange->answer.script, "drop") &&
+           !answer_as_scripted(call);
+}
+
+static void answer_call(struct fake_call *call)
+{
+    static const struct fake_route unknown = {"", "", "unknown", NULL, FAKE_CREDENTIAL};
+    const struct fake_route *route = find_route(call);
     if (route == NULL)
-        fake_refuse(call, 404, "Not found");
-    else if (!answer_as_scripted(call))
+        route = &unknown;
+    if (route->access == FAKE_OWN) {
+        json_decref(call->exchange->entry);
+        call->exchange->entry = NULL;
+    } else {
+        json_object_set_new(call->exchange->entry, "kind", json_string(route->kind));
+    }
+    if (!admit(call, route->access))
+        return;
+    if (route->answer != NULL)
         route->answer(call);
+    else
+        fake_refuse(call, 404, "Not found");
 }
 
 void fake_api_answer(struct fake *fake, const struct fake_request *request,
@@ -282,11 +305,8 @@ void fake_api_answer(struct fake *fake, const struct fake_request *request,
     answer_call(&call);
     json_decref(call.body);
     add_scripted_headers(&exchange->answer);
-    json_object_set_new(exchange->entry, "status", json_integer(exchange->answer.status));
-    if (call.is_own) {
-        json_decref(exchange->entry);
-        exchange->entry = NULL;
-    }
+    if (exchange->entry != NULL)
+        json_object_set_new(exchange->entry, "status", json_integer(exchange->answer.status));
 }
 
 // What an answer that ended like this costs: all of it, or what was sent of it, or nothing.

@@ -15,15 +15,18 @@ struct fake_call {
     const struct fake_credential *credential;
     json_t *body; // NULL: none, or not JSON
     bool is_2026; // anthropic-version 2026-10-21
-    bool is_own;  // a path of the fake itself: not in the books
 };
 
-enum fake_access { FAKE_OPEN, FAKE_CREDENTIAL };
+enum fake_access {
+    FAKE_OWN,        // of the fake itself: not in the books
+    FAKE_OPEN,       // needs no credential
+    FAKE_CREDENTIAL, // needs a credential and a version
+};
 
 struct fake_route {
     const char *method;
     const char *path;
-    const char *kind; // in the books; NULL: the fake's own
+    const char *kind; // in the books
     void (*answer)(struct fake_call *call);
     enum fake_access access;
 };
@@ -42,6 +45,23 @@ void fake_answer_count_tokens(struct fake_call *call);
 
 // Checks the parameters of a message. Returns NULL, or what the API says, with `*status` set.
 const char *fake_params_problem(const struct fake_call *call, const json_t *params, int *status);
+
+// fake_oauth.c
+void fake_answer_token(struct fake_call *call);
+
+// fake_batches.c
+void fake_answer_batch_create(struct fake_call *call);
+void fake_answer_batch_list(struct fake_call *call);
+void fake_answer_batch(struct fake_call *call);
+void fake_answer_batch_cancel(struct fake_call *call);
+void fake_answer_batch_delete(struct fake_call *call);
+void fake_answer_batch_results(struct fake_call *call);
+
+// fake_files.c
+void fake_answer_file_create(struct fake_call *call);
+void fake_answer_file_list(struct fake_call *call);
+void fake_answer_file(struct fake_call *call);
+void fake_answer_file_delete(struct fake_call *call);
 
 // fake_paths.c
 void fake_answer_probe(struct fake_call *call);

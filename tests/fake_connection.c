@@ -57,8 +57,15 @@ static void close_exchange(struct connection *connection, enum fake_end end)
     if (!connection->exchange_open)
         return;
     connection->exchange_open = false;
-    size_t sent = connection->next_part;
-    size_t output_bytes = sent > 0 ? connection->wire.list[sent - 1].output_bytes : 0;
+    size_t output_bytes = 0;
+    size_t bytes_out = 0;
+    for (size_t i = 0; i < connection->next_part; i++) {
+        output_bytes = connection->wire.list[i].output_bytes;
+        bytes_out += connection->wire.list[i].length;
+    }
+    if (connection->exchange.entry != NULL)
+        json_object_set_new(connection->exchange.entry, "bytes_out",
+                            json_integer((json_int_t)bytes_out));
     fake_api_close(connection->fake, &connection->exchange, end, output_bytes);
 }
 
@@ -77,9 +84,21 @@ static void close_connection(struct connection *connection, bool reset)
     free(connection);
 }
 
+// How an answer ends whose parts are all sent.
+static enum fake_end natural_end(const struct connection *connection)
+{
+    const struct fake_answer *answer = &connection->exchange.answer;
+    if (connection->ending == FAKE_ENDING_RESET ||
+        json_object_get(answer->script, "cut_after_bytes"))
+        return FAKE_END_CUT;
+    return answer->failed ? FAKE_END_FAILED : FAKE_END_COMPLETE;
+}
+
 // All parts are with the socket: the next request, or the end that was asked for.
 static void finish_answer(struct connection *connection)
 {
+    if (connection->ending != FAKE_ENDING_HANG)
+        close_exchange(connection, natural_end(connection)); // of an answer without parts
     fake_parts_done(&connection->wire);
     connection->next_part = 0;
     fake_head_done(&connection->request.head);
@@ -98,16 +117,6 @@ static void finish_answer(struct connection *connection)
         close_connection(connection, connection->ending == FAKE_ENDING_RESET);
         break;
     }
-}
-
-// How an answer ends whose parts are all sent.
-static enum fake_end natural_end(const struct connection *connection)
-{
-    const struct fake_answer *answer = &connection->exchange.answer;
-    if (connection->ending == FAKE_ENDING_RESET ||
-        json_object_get(answer->script, "cut_after_bytes"))
-        return FAKE_END_CUT;
-    return answer->failed ? FAKE_END_FAILED : FAKE_END_COMPLETE;
 }
 
 // Whether the next part has to wait; starts its timer.
@@ -282,7 +291,8 @@ static int read_head(struct connection *connection)
     if (used == 0)
         return 0;
     evbuffer_drain(connection->input, (size_t)used);
-    connection->request = (struct fake_request){.head = head, .connection = connection->number};
+    connection->request = (struct fake_request){
+        .head = head, .connection = connection->number, .is_tls = connection->io.tls != NULL};
     connection->chunked = (struct fake_chunked){0};
     connection->body_max = fake_api_body_max(&head, &connection->body_counted);
     connection->body_dropped =

@@ -18,9 +18,12 @@ static json_t *echo_text(const json_t *body)
 {
     const json_t *messages = json_object_get(body, "messages");
     const json_t *content = NULL;
-    size_t count = json_array_size(messages);
-    if (count > 0)
-        content = json_object_get(json_array_get(messages, count - 1), "content");
+    for (size_t i = json_array_size(messages); i-- > 0 && content == NULL;) {
+        const json_t *message = json_array_get(messages, i);
+        const char *role = json_string_value(json_object_get(message, "role"));
+        if (role != NULL && strcmp(role, "user") == 0)
+            content = json_object_get(message, "content");
+    }
     if (json_is_array(content) && json_array_size(content) > 0)
         content = json_object_get(json_array_get(content, json_array_size(content) - 1), "text");
     const char *text = json_is_string(content) ? json_string_value(content) : "nothing";

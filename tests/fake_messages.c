@@ -110,6 +110,62 @@ const char *fake_params_problem(const struct fake_call *call, const json_t *para
     return problem != NULL ? problem : terms_problem(params, name);
 }
 
+// D.5: the identity stands in the first or, behind the attribution, the second block of the system.
+static bool has_identity(const json_t *params)
+{
+    static const char *const identities[] = {
+        "You are Claude Code, Anthropic's official CLI for Claude.",
+        "You are a Claude agent, built on Anthropic's Claude Agent SDK.",
+    };
+    const json_t *system = json_object_get(params, "system");
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *block = json_array_get(system, i);
+        const char *text = json_string_value(json_object_get(block, "text"));
+        if (json_is_string(system))
+            text = json_string_value(system);
+        for (size_t j = 0; text != NULL && j < sizeof(identities) / sizeof(identities[0]); j++)
+            if (strncmp(text, identities[j], strlen(identities[j])) == 0)
+                return true;
+    }
+    return false;
+}
+
+static bool lacks_identity(const struct fake_call *call)
+{
+    const char *model = json_string_value(json_object_get(call->body, "model"));
+    return call->fake->require_identity && call->credential->is_oauth &&
+           strstr(model, "haiku") == NULL && !has_identity(call->body);
+}
+
+// A thread's request carries only what is new, but the whole conversation is billed. Returns false
+// if the conversation is not there, or is not this account's.
+static bool add_thread(struct fake_call *call, json_t *prompt)
+{
+    if (!is_thread(call->body))
+        return true;
+    const char *previous = json_string_value(
+        json_object_get(json_object_get(call->body, "thread"), "previous_message_id"));
+    const json_t *thread = json_object_get(call->fake->threads, previous);
+    const char *account = json_string_value(json_object_get(thread, "account"));
+    if (account == NULL || strcmp(account, call->credential->account) != 0)
+        return false;
+    json_int_t input = json_integer_value(json_object_get(prompt, "input_tokens")) +
+                       json_integer_value(json_object_get(thread, "tokens"));
+    json_object_set_new(prompt, "input_tokens", json_integer(input));
+    return true;
+}
+
+static void remember_thread(struct fake_call *call, const struct fake_message *message)
+{
+    if (json_object_get(call->body, "thread") == NULL)
+        return;
+    json_int_t tokens = fake_usage_prompt_tokens(message->usage) +
+                        json_integer_value(json_object_get(message->usage, "output_tokens"));
+    json_object_set_new(
+        call->fake->threads, message->id,
+        json_pack("{s:s, s:I}", "account", call->credential->account, "tokens", tokens));
+}
+
 void fake_answer_messages(struct fake_call *call)
 {
     struct fake_exchange *exchange = call->exchange;
@@ -120,12 +176,25 @@ void fake_answer_messages(struct fake_call *call)
         fake_refuse(call, status, problem);
         return;
     }
+    if (lacks_identity(call)) {
+        fake_refuse(call, 400,
+                    "This credential is only authorized for use with Claude Code and cannot be "
+                    "used for other API requests.");
+        return;
+    }
     bool streamed = json_is_true(json_object_get(call->body, "stream"));
     json_t *prompt =
         fake_usage_of_prompt(call->fake->cache, call->credential->account, call->body, true);
+    if (!add_thread(call, prompt)) {
+        json_decref(prompt);
+        fake_answer_set_error(&exchange->answer, 404, NULL, "thread not found", "thread_not_found",
+                              call->request_id);
+        return;
+    }
     fake_id_new(call->fake, "msg", id);
     fake_message_init(&exchange->message, id, call->body, prompt, exchange->answer.script);
     json_decref(prompt);
+    remember_thread(call, &exchange->message);
     exchange->is_billed = true;
     json_object_set_new(exchange->entry, "message_id", json_string(id));
     json_object_set_new(exchange->entry, "model", json_string(exchange->message.model));

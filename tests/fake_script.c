@@ -73,12 +73,13 @@ static const struct {
     {"close", FLAG},
     {"hang", FLAG},
     // the token endpoint and batches
+    {"drop", FLAG},
     {"lost", FLAG},
     {"expires_in", INTEGER},
     {"omit_expires_in", FLAG},
     {"omit_refresh_token", FLAG},
     {"batch_result", STRING},
-    {"batch_polls", INTEGER},
+    {"batch_ms", INTEGER},
 };
 
 static bool word_fits(enum word_type type, const json_t *value)

@@ -218,6 +218,8 @@ enum fake_ending fake_wire_compose(const struct fake_answer *answer, bool head_o
     int64_t write_bytes = fake_script_integer(script, "write_bytes", 0);
     int64_t cut_bytes = fake_script_integer(script, "cut_after_bytes", -1);
     enum fake_ending ending = FAKE_ENDING_KEEP;
+    if (fake_script_flag(script, "drop") || fake_script_flag(script, "lost"))
+        return FAKE_ENDING_RESET;
     if (!keep_alive || framing == UNTIL_CLOSE || fake_script_flag(script, "close"))
         ending = FAKE_ENDING_CLOSE;
     struct fake_parts body = {0};
