@@ -1,32 +1,47 @@
-// Ledger: the Postgres tables that follow the journal. One blocking connection.
+// Ledger: one blocking connection to the Postgres that keeps the books.
 //
 // Works through PgBouncer in transaction mode and Neon's pooler: no session state, no start-up
-// options, no named statements, all names qualified (schema reeve).
+// options, no named statements, every name qualified (schema reeve).
 #pragma once
 
 #include "error.h"
 
-#include <stdbool.h>
+#include <libpq-fe.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #define LEDGER_DSN_MAX 1024
-#define LEDGER_CONNECT_TIMEOUT_SEC 15 // Neon wakes within seconds; libpq counts it by address
-#define JOURNAL_ID_TEXT_MAX 37        // UUID text and its NUL
-
-// A place in a journal: everything before it has been dealt with.
-struct ledger_cursor {
-    uint64_t segment;
-    uint64_t offset; // bytes from the segment's start
-};
-
+#define LEDGER_CONNECT_TIMEOUT_SEC "15" // Neon needs seconds to wake
+#define LEDGER_TCP_TIMEOUT_MS "30000"   // a peer that acknowledges nothing for so long is dead
+#define LEDGER_PARAMETERS_MAX 48
 struct ledger;
-struct ledger_rows; // ledger_rows.h
 
-// Connects. `dsn` is a libpq connection string or URI; it never appears in an error.
+// Connects. `dsn` is a libpq connection string or URI; no error repeats it. -EINVAL: it is neither.
 int ledger_open(struct ledger **ledger, const char *dsn, struct error *err);
 void ledger_close(struct ledger *ledger); // NULL is allowed
 
-// How far the journal has been followed; {0, 0} if it is not known to this ledger.
-int ledger_read_cursor(struct ledger *ledger, const char *journal_id, struct ledger_cursor *cursor,
-                       struct error *err);
+// Runs one statement with text parameters (NULL for SQL's NULL). *result (may be NULL) is
+// PQclear()ed by the caller, or by cleanup_result. The errors that callers tell apart:
+//   -EBADMSG   the values were refused: a data error or a broken constraint (classes 22, 23, 54)
+//   -ENOTCONN  the connection is gone, or the server is going down
+//   -ENOENT    there is no such table or schema
+//   -EREMOTEIO anything else that the server said
+int ledger_query(struct ledger *ledger, const char *statement, size_t parameter_count,
+                 const char *const *parameters, PGresult **result, struct error *err);
+
+// Runs one statement, or several with semicolons between, without parameters or a result.
+int ledger_execute(struct ledger *ledger, const char *statements, struct error *err);
+
+// Ends a transaction that has failed, so that the connection can be used again.
+void ledger_roll_back(struct ledger *ledger);
+
+static inline void cleanup_clear_result(PGresult **result)
+{
+    PQclear(*result);
+}
+#define cleanup_result __attribute__((cleanup(cleanup_clear_result)))
+
+static inline void cleanup_close_ledger(struct ledger **ledger)
+{
+    ledger_close(*ledger);
+}
+#define cleanup_ledger __attribute__((cleanup(cleanup_close_ledger)))

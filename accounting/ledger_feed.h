@@ -8,7 +8,7 @@
 #pragma once
 
 #include "error.h"
-#include "ledger.h"
+#include "journal_follow.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,12 +29,12 @@ const char *ledger_feed_state_name(enum ledger_feed_state state);
 
 // One packet from the feed. Both ends are the same build, except while reeve is being upgraded.
 struct ledger_feed_report {
-    uint32_t version;                  // LEDGER_FEED_REPORT_VERSION
-    uint32_t state;                    // enum ledger_feed_state
-    struct ledger_cursor acknowledged; // everything before it is committed; whole segments may go
-    uint64_t lag_bytes;                // of journal that is not yet in the ledger
-    uint64_t rows;                     // written since the feed started
-    uint64_t quarantined;              // since the feed started
+    uint32_t version;                   // LEDGER_FEED_REPORT_VERSION
+    uint32_t state;                     // enum ledger_feed_state
+    struct journal_cursor acknowledged; // everything before it is committed; whole segments may go
+    uint64_t lag_bytes;                 // of journal that is not yet in the ledger
+    uint64_t rows;                      // written since the feed started
+    uint64_t quarantined;               // since the feed started
     char last_error[LEDGER_FEED_ERROR_MAX]; // "" while there is none; never holds a password
 };
 #define LEDGER_FEED_REPORT_VERSION 1

@@ -86,51 +86,48 @@ CREATE TABLE reeve.exchange (
 CREATE INDEX exchange_reserved_at ON reeve.exchange (reserved_at);
 CREATE INDEX exchange_run_id ON reeve.exchange (run_id);
 
--- An alert has no id of its own: its place in its journal is one.
+-- An alert has no id: what it says, and when, is its identity. '' where there is no run or job.
 CREATE TABLE reeve.alert (
-    journal_id  uuid NOT NULL,
-    segment     bigint NOT NULL,
-    byte_offset bigint NOT NULL,
-    kind        text NOT NULL,
-    run_id      text,
-    job         text,
-    message     text,
-    raised_at   timestamptz NOT NULL,
-    PRIMARY KEY (journal_id, segment, byte_offset)
+    raised_at timestamptz NOT NULL,
+    kind      text NOT NULL,
+    run_id    text NOT NULL,
+    job       text NOT NULL,
+    message   text NOT NULL,
+    PRIMARY KEY (raised_at, kind, run_id, job, message)
 );
-CREATE INDEX alert_raised_at ON reeve.alert (raised_at);
 
 -- The price rows as they were loaded last, so that books can be priced again and audited.
 CREATE TABLE reeve.price (
-    price_row       text NOT NULL,
-    kind            text NOT NULL,  -- standard, long, fast
+    price_row       text PRIMARY KEY,
     model           text NOT NULL,
-    above_tokens    bigint,         -- of the prompt, from which "long" holds
-    effective_from  date,           -- UTC; NULL: always
-    effective_until date,           -- the first day that the row does not hold; NULL: open
+    kind            text NOT NULL, -- standard long fast request refusal
+    above_tokens    bigint,        -- of the prompt, for kind long
+    effective_from  timestamptz,   -- NULL: always
+    effective_until timestamptz,   -- the first moment out of force; NULL: open
     input_usd_per_mtok          numeric(20, 6) NOT NULL,
     output_usd_per_mtok         numeric(20, 6) NOT NULL,
     cache_write_5m_usd_per_mtok numeric(20, 6) NOT NULL,
     cache_write_1h_usd_per_mtok numeric(20, 6) NOT NULL,
     cache_read_usd_per_mtok     numeric(20, 6) NOT NULL,
-    us_geo_multiplier           numeric(8, 4),
-    batch_multiplier            numeric(8, 4),
-    source          text,
-    loaded_at       timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (price_row, kind)
+    request_usd                 numeric(20, 12), -- a use of a server tool, for kind request
+    us_geo_multiplier           numeric(10, 6),  -- of all rates; NULL: not offered
+    batch_multiplier            numeric(10, 6),
+    source          text
 );
 
--- Records that Postgres would not take, whole, for a person to look at.
+-- What the feed could not take, whole, for a person to look at: rows that Postgres refused, records
+-- that this version does not understand, and gaps in the journal.
 CREATE TABLE reeve.quarantine (
     journal_id     uuid NOT NULL,
-    segment        bigint NOT NULL,
+    segment        bigint NOT NULL, -- where the record ends
     byte_offset    bigint NOT NULL,
-    record_type    text NOT NULL,
-    record         text NOT NULL,  -- its columns as JSON
-    reason         text NOT NULL,  -- what Postgres said
-    quarantined_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (journal_id, segment, byte_offset)
+    record_type    text NOT NULL,   -- the table that it was meant for, "unreadable" or "gap"
+    record         text NOT NULL,   -- its columns as JSON; for "unreadable" its bytes in hex
+    reason         text NOT NULL,
+    quarantined_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE UNIQUE INDEX quarantine_record ON reeve.quarantine
+    (record_type, hashtextextended(record, 0));
 
 -- How far a journal has been followed. Moved in the transaction that writes the rows, so that each
 -- record is taken exactly once.
@@ -139,5 +136,6 @@ CREATE TABLE reeve.feed_cursor (
     host        text NOT NULL,
     segment     bigint NOT NULL,
     byte_offset bigint NOT NULL,
+    fingerprint bigint NOT NULL, -- of the segment up to there: a journal that differs is read anew
     moved_at    timestamptz NOT NULL DEFAULT now()
 );
