@@ -102,13 +102,15 @@ layers:
 format:
 	clang-format -i $(FORMATTED)
 
-format-check:
-	clang-format --dry-run -Werror $(FORMATTED)
+style:
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@! grep -nE '\<(sprintf|vsprintf|strcpy|strcat|strtok|atoi|system|gets)\(' $(FORMATTED)
 
 lint:
 	@packaging/setup.sh build lint
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-	    --suppress=missingIncludeSystem --suppress=comparePointers --std=c11 $(tests_INCLUDES) $(LAYERS) tests
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck-suppressions \
+	    --enable=warning,performance,portability --std=c11 $(tests_INCLUDES) \
+	    --include=/usr/include/jansson.h $(LAYERS) tests
 	printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -I{} \
 	    clang-tidy --quiet {} -- $(CFLAGS) $(tests_INCLUDES)
 
@@ -119,6 +121,6 @@ clean:
 	rm -rf build reeve
 
 .PHONY: all tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
-    format-check lint install clean
+    style lint install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -88,7 +88,10 @@ struct journal_settlement {
     int64_t first_byte_us; // from sending to the first byte; -1 none came
     int64_t reserved_pico_usd;
     int64_t cost_pico_usd;
-    int64_t counted_tokens;     // in the counting that the ceilings use
+    // What the ceilings count: as used, or as reserved where what was used is an estimate.
+    int64_t counted_pico_usd;
+    int64_t counted_tokens; // in the counting of TokensCount=
+    int64_t counted_output_tokens;
     struct token_counts tokens; // billed: all iterations, whatever their model
     int64_t thinking_tokens;
     int64_t web_search_requests;

@@ -18,6 +18,7 @@ struct pricing {
     const struct usage *usage;
     int64_t time_us;
     int64_t cost_pico_usd;
+    struct token_counts tokens;
     const struct price_row *answering; // of the model that answered; NULL until it is known
     bool unknown_model;
 };
@@ -141,6 +142,11 @@ static bool price_part(struct pricing *pricing, const struct price_row *row,
                                               usage->tier == USAGE_TIER_BATCH);
     if (strcmp(row->model, PRICE_MODEL_ANY) == 0)
         pricing->unknown_model = true;
+    pricing->tokens.input += tokens->input;
+    pricing->tokens.output += tokens->output;
+    pricing->tokens.cache_write_5m += tokens->cache_write_5m;
+    pricing->tokens.cache_write_1h += tokens->cache_write_1h;
+    pricing->tokens.cache_read += tokens->cache_read;
     return add_tokens(&pricing->cost_pico_usd, tokens, &rates);
 }
 
@@ -256,6 +262,7 @@ int price_usage(const struct price_table *table, const struct usage *usage, int6
                   usage->web_fetch_requests))
         return error_set(err, -ERANGE, "pricing %s: the cost is beyond all measure", usage->model);
     quote->cost_pico_usd = pricing.cost_pico_usd;
+    quote->tokens = pricing.tokens;
     quote->unknown_model = pricing.unknown_model;
     memcpy(quote->price_row, pricing.answering->name, sizeof(quote->price_row));
     return 0;

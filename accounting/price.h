@@ -14,6 +14,7 @@
 struct price_quote {
     int64_t cost_pico_usd;
     char price_row[PRICE_ROW_NAME_MAX]; // that priced the model that answered
+    struct token_counts tokens;         // all that is billed, of whatever model
     bool unknown_model;                 // some part was priced at the dearest known rates
 };
 

@@ -55,7 +55,7 @@ static bool is_without_gaps(enum price_kind kind)
 const struct price_row *price_table_find(const struct price_table *table, const char *name,
                                          enum price_kind kind, int64_t time_us)
 {
-    struct price_name key;
+    struct price_name key = {.first_row = 0};
     size_t length = strlen(name);
     size_t suffix = strlen(LONG_CONTEXT_SUFFIX);
     if (length > suffix && strcmp(name + length - suffix, LONG_CONTEXT_SUFFIX) == 0)

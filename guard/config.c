@@ -108,7 +108,7 @@ const char *config_section_name(enum config_section section)
     return section_names[section];
 }
 
-static const struct config_option *find_option(enum config_section section, const char *name)
+const struct config_option *config_option_find(enum config_section section, const char *name)
 {
     for (size_t i = 0; i < config_option_count; i++)
         if (config_options[i].section == section && strcmp(config_options[i].name, name) == 0)
@@ -142,7 +142,7 @@ static int set_option(const struct config_option *option, void *object, const ch
 int config_set_option(enum config_section section, void *object, const char *name,
                       const char *value, struct error *err)
 {
-    const struct config_option *option = find_option(section, name);
+    const struct config_option *option = config_option_find(section, name);
     if (option != NULL)
         return set_option(option, object, value, err);
     char known[ERROR_TEXT_MAX / 2 + 128] = "";

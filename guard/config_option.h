@@ -22,6 +22,12 @@ const char *config_section_name(enum config_section section);
 // The option's field in an object of its section.
 void *config_option_field(const struct config_option *option, const void *object);
 
+// The option's value as one would write it, malloc'ed; NULL when out of memory.
+char *config_option_text(const struct config_option *option, const void *object);
+
+// The option of that name, NULL if the section has none.
+const struct config_option *config_option_find(enum config_section section, const char *name);
+
 // Sets an option by name; "" sets the default. -EINVAL says which form, or which names, there are.
 int config_set_option(enum config_section section, void *object, const char *name,
                       const char *value, struct error *err);

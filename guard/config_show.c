@@ -15,6 +15,19 @@ struct shower {
     int result;
 };
 
+char *config_option_text(const struct config_option *option, const void *object)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    if (stream == NULL)
+        return NULL;
+    option->type->print(option->type, config_option_field(option, object), stream);
+    if (fclose(stream) != 0)
+        free(take_pointer(&text));
+    return text;
+}
+
 static void show_object(const void *object, const char *name, void *context)
 {
     struct shower *shower = context;
@@ -38,20 +51,6 @@ void config_show(const struct config *config, FILE *stream)
         config_section_each(config, shower.section, show_object, &shower);
 }
 
-// The option's value as text, malloc'ed; NULL when out of memory.
-static char *print_option(const struct config_option *option, const void *object)
-{
-    char *text = NULL;
-    size_t length = 0;
-    FILE *stream = open_memstream(&text, &length);
-    if (stream == NULL)
-        return NULL;
-    option->type->print(option->type, config_option_field(option, object), stream);
-    if (fclose(stream) != 0)
-        free(take_pointer(&text));
-    return text;
-}
-
 static void object_to_json(const void *object, const char *name, void *context)
 {
     struct shower *shower = context;
@@ -60,7 +59,7 @@ static void object_to_json(const void *object, const char *name, void *context)
         const struct config_option *option = &config_options[i];
         if (option->section != shower->section)
             continue;
-        cleanup_free char *text = print_option(option, object);
+        cleanup_free char *text = config_option_text(option, object);
         if (text == NULL || json_object_set_new(values, option->name, json_string(text)) != 0)
             shower->result = -ENOMEM;
     }

@@ -38,18 +38,36 @@ static inline const char *clock_format_utc(int64_t time_us, char text[static CLO
 
 // Reads a duration in systemd's form: "20min", "1h 30min", "500ms", "90" (seconds), "infinity".
 // Units: us ms s/sec/second(s) m/min/minute(s) h/hr/hour(s) d/day(s) w/week(s) (systemd.time(7)).
-// Whole numbers only. "infinity" gives INT64_MAX. Returns false, leaving the output alone, otherwise.
+// Whole numbers only. "infinity" gives INT64_MAX. Returns false, leaving the output alone,
+// otherwise.
 static inline bool clock_parse_duration(const char *text, int64_t *duration_us)
 {
     static const struct {
         const char *name;
         int64_t us;
     } units[] = {
-        {"us", 1}, {"usec", 1}, {"ms", 1000}, {"msec", 1000}, {"", 1000000}, {"s", 1000000},
-        {"sec", 1000000}, {"second", 1000000}, {"seconds", 1000000}, {"m", 60000000},
-        {"min", 60000000}, {"minute", 60000000}, {"minutes", 60000000}, {"h", 3600000000},
-        {"hr", 3600000000}, {"hour", 3600000000}, {"hours", 3600000000}, {"d", 86400000000},
-        {"day", 86400000000}, {"days", 86400000000}, {"w", 604800000000}, {"week", 604800000000},
+        {"us", 1},
+        {"usec", 1},
+        {"ms", 1000},
+        {"msec", 1000},
+        {"", 1000000},
+        {"s", 1000000},
+        {"sec", 1000000},
+        {"second", 1000000},
+        {"seconds", 1000000},
+        {"m", 60000000},
+        {"min", 60000000},
+        {"minute", 60000000},
+        {"minutes", 60000000},
+        {"h", 3600000000},
+        {"hr", 3600000000},
+        {"hour", 3600000000},
+        {"hours", 3600000000},
+        {"d", 86400000000},
+        {"day", 86400000000},
+        {"days", 86400000000},
+        {"w", 604800000000},
+        {"week", 604800000000},
         {"weeks", 604800000000},
     };
     int64_t total = 0;
@@ -90,7 +108,8 @@ static inline bool clock_parse_duration(const char *text, int64_t *duration_us)
 }
 
 // Writes a duration for people: "850ms", "42s", "3min 20s", "2h 5min". Returns `text`.
-static inline const char *clock_format_duration(int64_t duration_us, char text[static CLOCK_TEXT_MAX])
+static inline const char *clock_format_duration(int64_t duration_us,
+                                                char text[static CLOCK_TEXT_MAX])
 {
     long long ms = (long long)(duration_us / 1000);
     long long seconds = ms / 1000;

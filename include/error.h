@@ -1,7 +1,8 @@
 // Error value: what went wrong, as a negative errno and one sentence, wrapped on its way up.
 //
-// Every fallible function returns 0 or a negative errno and takes `struct error *err` last. It leaves
-// its outputs untouched on failure. Callers add what they attempted with error_wrap(); only the top logs.
+// Every fallible function returns 0 or a negative errno and takes `struct error *err` last. It
+// leaves its outputs untouched on failure. Callers add what they attempted with error_wrap(); only
+// the top logs.
 #pragma once
 
 #include <errno.h>
@@ -43,8 +44,9 @@ __attribute__((format(printf, 3, 4))) static inline int error_set_errno(struct e
         va_end(arguments);
         char reason[128];
         err->code = code;
-        snprintf(err->text, sizeof(err->text), "%.*s: %s", (int)(ERROR_TEXT_MAX - sizeof(reason) - 3),
-                 attempted, strerror_r(-code, reason, sizeof(reason)));
+        snprintf(err->text, sizeof(err->text), "%.*s: %s",
+                 (int)(ERROR_TEXT_MAX - sizeof(reason) - 3), attempted,
+                 strerror_r(-code, reason, sizeof(reason)));
     }
     return code;
 }

@@ -42,8 +42,8 @@ static inline size_t log_append(char *line, size_t used, const char *text, bool 
     return used;
 }
 
-// Writes `event` and the (key, value) pairs of C strings up to a NULL key; a NULL value is left out.
-// `priority` is one of syslog's (LOG_INFO …). One write(2), so lines of processes do not mix.
+// Writes `event` and the (key, value) pairs of C strings up to a NULL key; a NULL value is left
+// out. `priority` is one of syslog's (LOG_INFO …). One write(2), so lines of processes do not mix.
 __attribute__((sentinel)) static inline void log_event(int priority, const char *event, ...)
 {
     char line[LOG_LINE_MAX];

@@ -1,7 +1,7 @@
 // Money: int64 picodollars (1e-12 USD), exact and checked; never floating point.
 //
-// The finest price there is (0.01 USD per million tokens, times 1.1, times 0.5) is 5,500 picodollars
-// a token; int64 holds 9.2 million dollars. Every operation that can overflow says so.
+// The finest price there is (0.01 USD per million tokens, times 1.1, times 0.5) is 5,500
+// picodollars a token; int64 holds 9.2 million dollars. Every operation that can overflow says so.
 #pragma once
 
 #include <stdbool.h>
@@ -83,7 +83,8 @@ static inline const char *money_format_exact(int64_t cost_pico_usd, int decimals
 
 // Writes what a person reads, rounded half up to the cents that matter: "$12.34", below a dollar
 // four decimals: "$0.0236". Returns `text`.
-static inline const char *money_format_short(int64_t cost_pico_usd, char text[static MONEY_TEXT_MAX])
+static inline const char *money_format_short(int64_t cost_pico_usd,
+                                             char text[static MONEY_TEXT_MAX])
 {
     uint64_t absolute = cost_pico_usd < 0 ? 0 - (uint64_t)cost_pico_usd : (uint64_t)cost_pico_usd;
     const char *sign = cost_pico_usd < 0 ? "-" : "";

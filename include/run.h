@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RUN_ID_MAX 32     // "20261125-160044-k3f9qx" and room
-#define RUN_KEY_MAX 64    // "reeve-run-" and 43 characters of base64url (256 random bits), NUL
+#define RUN_ID_MAX 32  // "20261125-160044-k3f9qx" and room
+#define RUN_KEY_MAX 64 // "reeve-run-" and 43 characters of base64url (256 random bits), NUL
 #define RUN_KEY_PREFIX "reeve-run-"
 #define JOB_NAME_MAX 64
 #define EXCHANGE_ID_BYTES 16 // UUIDv7 (RFC 9562): sortable by time
@@ -25,8 +25,8 @@ enum run_end {
 // The words that the ledger, the summary line and --json use.
 static inline const char *run_end_name(enum run_end end)
 {
-    static const char *const names[] = {"live",    "exited",  "signaled", "ceiling",
-                                        "oom",     "timeout", "killed",   "lost"};
+    static const char *const names[] = {"live", "exited",  "signaled", "ceiling",
+                                        "oom",  "timeout", "killed",   "lost"};
     return names[end];
 }
 

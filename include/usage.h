@@ -20,6 +20,21 @@ struct token_counts {
     int64_t cache_read;
 };
 
+// What a token ceiling counts.
+enum tokens_count {
+    TOKENS_UNCACHED, // input, cache writes and output
+    TOKENS_ALL,      // cache reads as well
+    TOKENS_OUTPUT,   // output alone
+};
+
+static inline int64_t tokens_counted(const struct token_counts *tokens, enum tokens_count count)
+{
+    int64_t uncached = tokens->input + tokens->cache_write_5m + tokens->cache_write_1h;
+    if (count == TOKENS_OUTPUT)
+        return tokens->output;
+    return tokens->output + uncached + (count == TOKENS_ALL ? tokens->cache_read : 0);
+}
+
 enum usage_speed { USAGE_SPEED_STANDARD, USAGE_SPEED_FAST };
 enum usage_tier { USAGE_TIER_STANDARD, USAGE_TIER_PRIORITY, USAGE_TIER_BATCH };
 enum usage_geo { USAGE_GEO_GLOBAL, USAGE_GEO_US }; // anything but "us" bears no multiplier

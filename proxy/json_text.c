@@ -103,7 +103,7 @@ size_t json_text_utf8_length(struct slice raw)
     return length;
 }
 
-bool json_integer(struct slice number, int64_t *value)
+bool json_number_integer(struct slice number, int64_t *value)
 {
     int64_t result = 0;
     bool negative = number.length > 0 && number.bytes[0] == '-';

@@ -77,4 +77,4 @@ size_t json_plain_length(const char *bytes, size_t length);
 
 // A number without fraction and exponent that fits int64. False, leaving the output alone,
 // otherwise.
-bool json_integer(struct slice number, int64_t *value);
+bool json_number_integer(struct slice number, int64_t *value);

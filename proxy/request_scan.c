@@ -86,8 +86,8 @@ static int take_count(struct scanner *scanner, int64_t *count)
     if (scanner->token == JSON_TOKEN_NULL)
         return 0;
     int64_t value;
-    if (scanner->token != JSON_TOKEN_NUMBER || !json_integer(scanner->walker->text, &value) ||
-        value < 0)
+    if (scanner->token != JSON_TOKEN_NUMBER ||
+        !json_number_integer(scanner->walker->text, &value) || value < 0)
         return error_set(scanner->err, -EBADMSG,
                          "byte %zu of the body: \"%.*s\" must be a whole number such as 4096",
                          scanner->walker->at, (int)scanner->name.length, scanner->name.bytes);

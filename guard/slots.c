@@ -1,0 +1,113 @@
+// Slots: the right to run.
+
+#include "slots.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+static void ticket_enter(struct slot_ticket *ticket, enum slot_state state)
+{
+    static const bool legal[][3] = {
+        [SLOT_NONE] = {[SLOT_WAITING] = true, [SLOT_HELD] = true},
+        [SLOT_WAITING] = {[SLOT_NONE] = true, [SLOT_HELD] = true},
+        [SLOT_HELD] = {[SLOT_NONE] = true},
+    };
+    assert(legal[ticket->state][state]);
+    ticket->state = state;
+}
+
+void slots_init(struct slots *slots, size_t total)
+{
+    *slots = (struct slots){.total = total};
+}
+
+enum slot_state slots_take(struct slots *slots, struct slot_ticket *ticket, int64_t priority,
+                           int64_t now_us, int64_t deadline_us)
+{
+    assert(ticket->state == SLOT_NONE);
+    if (slots->held < slots->total && slots->queue == NULL) {
+        slots->held++;
+        ticket_enter(ticket, SLOT_HELD);
+        return SLOT_HELD;
+    }
+    if (deadline_us <= now_us)
+        return SLOT_NONE;
+    struct slot_ticket **link = &slots->queue;
+    while (*link != NULL && (*link)->priority >= priority)
+        link = &(*link)->next;
+    ticket->priority = priority;
+    ticket->deadline_us = deadline_us;
+    ticket->next = *link;
+    *link = ticket;
+    ticket_enter(ticket, SLOT_WAITING);
+    return SLOT_WAITING;
+}
+
+static void leave_queue(struct slots *slots, struct slot_ticket *ticket)
+{
+    struct slot_ticket **link = &slots->queue;
+    while (*link != ticket)
+        link = &(*link)->next;
+    *link = ticket->next;
+    ticket->next = NULL;
+}
+
+void slots_leave(struct slots *slots, struct slot_ticket *ticket)
+{
+    if (ticket->state == SLOT_NONE)
+        return;
+    if (ticket->state == SLOT_HELD)
+        slots->held--;
+    else
+        leave_queue(slots, ticket);
+    ticket_enter(ticket, SLOT_NONE);
+}
+
+struct slot_ticket *slots_next(struct slots *slots)
+{
+    struct slot_ticket *ticket = slots->queue;
+    if (ticket == NULL || slots->held >= slots->total)
+        return NULL;
+    leave_queue(slots, ticket);
+    slots->held++;
+    ticket_enter(ticket, SLOT_HELD);
+    return ticket;
+}
+
+struct slot_ticket *slots_expire(struct slots *slots, int64_t now_us)
+{
+    for (struct slot_ticket *each = slots->queue; each != NULL; each = each->next) {
+        if (each->deadline_us > now_us)
+            continue;
+        slots_leave(slots, each);
+        return each;
+    }
+    return NULL;
+}
+
+int64_t slots_deadline_us(const struct slots *slots)
+{
+    int64_t earliest = INT64_MAX;
+    for (const struct slot_ticket *each = slots->queue; each != NULL; each = each->next)
+        if (each->deadline_us < earliest)
+            earliest = each->deadline_us;
+    return earliest;
+}
+
+size_t slots_position(const struct slots *slots, const struct slot_ticket *ticket)
+{
+    size_t position = 1;
+    if (ticket->state != SLOT_WAITING)
+        return 0;
+    for (const struct slot_ticket *each = slots->queue; each != ticket; each = each->next)
+        position++;
+    return position;
+}
+
+size_t slots_waiting(const struct slots *slots)
+{
+    size_t count = 0;
+    for (const struct slot_ticket *each = slots->queue; each != NULL; each = each->next)
+        count++;
+    return count;
+}

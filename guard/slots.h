@@ -1,0 +1,51 @@
+// Slots: the right to run. A queue by priority and then first come, first served. Pure: the caller
+// says what time it is and asks who is next.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum slot_state {
+    SLOT_NONE,    // holds none and does not wait
+    SLOT_WAITING, // in the queue
+    SLOT_HELD,    // has the right to run
+};
+
+// One who wants a slot. Embedded in its owner, zeroed at first, not copied while it waits.
+struct slot_ticket {
+    enum slot_state state;
+    int64_t priority;         // higher first
+    int64_t deadline_us;      // gives up then; INT64_MAX never
+    struct slot_ticket *next; // in the queue
+};
+
+struct slots {
+    size_t total;
+    size_t held;
+    struct slot_ticket *queue; // the first one is next
+};
+
+void slots_init(struct slots *slots, size_t total);
+
+// Takes a slot at once if one is free and nobody waits, else joins the queue. SLOT_NONE: none is
+// free and the deadline is not after `now_us`.
+enum slot_state slots_take(struct slots *slots, struct slot_ticket *ticket, int64_t priority,
+                           int64_t now_us, int64_t deadline_us);
+
+// Gives back what the ticket holds, or leaves the queue; nothing happens if neither.
+void slots_leave(struct slots *slots, struct slot_ticket *ticket);
+
+// Hands a free slot to the first one in the queue and returns it; NULL when there is no slot or
+// nobody waits. Call it until NULL after slots_leave().
+struct slot_ticket *slots_next(struct slots *slots);
+
+// Takes one whose deadline has come out of the queue and returns it; NULL when there is none.
+struct slot_ticket *slots_expire(struct slots *slots, int64_t now_us);
+
+// The earliest deadline in the queue, INT64_MAX without one.
+int64_t slots_deadline_us(const struct slots *slots);
+
+// Place in the queue, 1 is next; 0 for a ticket that does not wait.
+size_t slots_position(const struct slots *slots, const struct slot_ticket *ticket);
+
+size_t slots_waiting(const struct slots *slots);

@@ -1,0 +1,640 @@
+// Exchange: one request of an agent and its response, from the head to the settled account.
+
+#include "exchange.h"
+
+#include "admit.h"
+#include "authorize.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "credential_pool.h"
+#include "identify.h"
+#include "journal.h"
+#include "log.h"
+#include "meter.h"
+#include "relay.h"
+#include "reply.h"
+#include "request_body.h"
+#include "route.h"
+#include "server.h"
+#include "settle.h"
+#include "upload.h"
+#include "upstream.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_MAX_S 60  // for money that is only reserved; clients retry after as long
+#define DRAIN_MAX_S 60 // for the usage of an agent that has left
+#define DRAIN_BYTES_MAX (8 << 20)
+#define DRAINING_MAX 256
+#define KEPT_TEXT_MAX 128 // paths and ids that go into the ledger
+
+enum exchange_state {
+    EXCHANGE_READING,  // the body is coming in
+    EXCHANGE_WAITING,  // for money that other exchanges have reserved
+    EXCHANGE_SENDING,  // the upstream has not answered yet
+    EXCHANGE_RELAYING, // the response is on its way to the agent
+    EXCHANGE_HELD,     // all of it has come before its reservation is on the disk
+    EXCHANGE_DRAINING, // the agent has left; the upstream is read for its usage
+    EXCHANGE_ENDED,
+};
+
+struct exchange {
+    TAILQ_ENTRY(exchange) link; // of all, oldest first
+    struct proxy *proxy;
+    struct agent *agent; // NULL once it has left or is answered
+    struct live_run *run;
+    enum exchange_state state;
+    struct route route;
+    struct http_head *head; // until it is sent
+    char *head_bytes;
+    struct request_body body;
+    struct upload upload;
+    struct admission admission;
+    struct credential *credential;
+    struct upstream_transfer *transfer;
+    struct meter *meter;
+    struct relay relay;
+    struct journal_waiter durable;
+    struct event timer; // waiting and draining
+    struct event flush; // the response's head, if no body comes along with it
+    bool reserved;      // and not settled
+    bool streamed;
+    bool on_disk; // the reservation is, or there is none
+    enum upstream_end upstream_end;
+    int attempt;
+    int http_status;
+    int64_t sent_us, first_byte_us, drained_bytes;
+    char path[KEPT_TEXT_MAX], session_id[KEPT_TEXT_MAX], request_id[KEPT_TEXT_MAX];
+};
+
+static void exchange_admit(struct exchange *exchange);
+static void exchange_send(struct exchange *exchange);
+
+// ---- state and end
+
+static void exchange_enter(struct exchange *exchange, enum exchange_state state)
+{
+    static const unsigned legal[] = {
+        [EXCHANGE_READING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_WAITING] = 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_SENDING] = 1 << EXCHANGE_RELAYING | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_RELAYING] = 1 << EXCHANGE_HELD | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_HELD] = 1 << EXCHANGE_ENDED,
+        [EXCHANGE_DRAINING] = 1 << EXCHANGE_ENDED,
+    };
+    assert((legal[exchange->state] & 1U << state) != 0);
+    if (exchange->state == EXCHANGE_DRAINING)
+        exchange->proxy->draining_count--;
+    if (state == EXCHANGE_DRAINING)
+        exchange->proxy->draining_count++;
+    exchange->state = state;
+}
+
+static void head_forget(struct exchange *exchange)
+{
+    if (exchange->head_bytes != NULL)
+        explicit_bzero(exchange->head_bytes, exchange->head->length); // it holds the run key
+    free(take_pointer(&exchange->head_bytes));
+    free(take_pointer(&exchange->head));
+}
+
+// The exchange is over: its reservation settled, its agent answered or gone.
+static void exchange_end(struct exchange *exchange)
+{
+    struct proxy *proxy = exchange->proxy;
+    struct live_run *run = exchange->run;
+    assert(!exchange->reserved && exchange->transfer == NULL);
+    exchange_enter(exchange, EXCHANGE_ENDED);
+    journal_wait_cancel(proxy->journal, &exchange->durable);
+    event_del(&exchange->timer);
+    event_del(&exchange->flush);
+    relay_done(&exchange->relay);
+    head_forget(exchange);
+    request_body_done(&exchange->body);
+    upload_done(&exchange->upload);
+    meter_free(exchange->meter);
+    TAILQ_REMOVE(&proxy->exchanges, exchange, link);
+    proxy->exchange_count--;
+    free(exchange);
+    run->exchanges_in_flight--;
+    proxy->run_exchange_ended(run, proxy->context);
+}
+
+// Answers with an error of our own, and ends.
+static void exchange_refuse(struct exchange *exchange, const struct reply *reply,
+                            const char *message)
+{
+    struct agent *agent = take_pointer(&exchange->agent);
+    if (reply->status == 402)
+        exchange->run->refused++;
+    if (agent != NULL)
+        reply_error_with(agent, reply, message);
+    exchange_end(exchange);
+}
+
+// ---- settle
+
+static void exchange_settle(struct exchange *exchange, enum exchange_end end)
+{
+    struct meter_result metered;
+    bool has_meter = exchange->meter != NULL;
+    if (!exchange->reserved)
+        return;
+    exchange->reserved = false;
+    if (has_meter) {
+        meter_finish(exchange->meter, &metered);
+        if (end == EXCHANGE_COMPLETE && !metered.complete)
+            end = metered.error_type[0] != '\0' ? EXCHANGE_STREAM_ERROR : EXCHANGE_CUT;
+    }
+    settle(exchange->proxy, exchange->run, &exchange->admission,
+           &(struct settle_facts){
+               .end = end,
+               .credential = exchange->credential != NULL ? exchange->credential->name : "",
+               .path = exchange->path,
+               .session_id = exchange->session_id,
+               .request_id = exchange->request_id,
+               .first_byte_us = exchange->first_byte_us,
+               .attempt = exchange->attempt,
+               .http_status = exchange->http_status,
+               .streamed = exchange->streamed,
+           },
+           has_meter ? &metered : NULL);
+    if (has_meter)
+        meter_result_done(&metered);
+    // Money that was only held is free again: those who wait for it try anew, oldest first.
+    struct exchange *each;
+    TAILQ_FOREACH(each, &exchange->proxy->exchanges, link)
+    if (each->state == EXCHANGE_WAITING)
+        event_active(&each->timer, EV_READ, 0);
+}
+
+// ---- begin: whose is it, and what does it ask for?
+
+static void text_keep(char text[static KEPT_TEXT_MAX], const struct http_head *head,
+                      const char *name)
+{
+    const struct http_header *header = http_head_find(head, name);
+    if (header != NULL)
+        slice_copy(header->value, text, KEPT_TEXT_MAX);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context);
+static void on_flush(evutil_socket_t fd, short what, void *context);
+static void on_durable(struct journal_waiter *waiter, int result);
+
+static struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct live_run *run,
+                                     struct route route, const struct http_head *head)
+{
+    size_t head_size =
+        sizeof(*head) - sizeof(head->headers) + head->header_count * sizeof(head->headers[0]);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct http_head *head_copy = malloc(head_size);
+    if (exchange == NULL || head_copy == NULL || proxy->exchange_count == PROXY_EXCHANGES_MAX) {
+        free(exchange);
+        free(head_copy);
+        return NULL;
+    }
+    memcpy(head_copy, head, head_size);
+    exchange->proxy = proxy;
+    exchange->agent = agent;
+    exchange->run = run;
+    exchange->route = route;
+    exchange->head = head_copy;
+    exchange->first_byte_us = -1;
+    exchange->attempt = 1;
+    exchange->upload.total_max = route.body_bytes_max;
+    exchange->durable.synced = on_durable;
+    event_assign(&exchange->timer, proxy->base, -1, 0, on_timer, exchange);
+    event_assign(&exchange->flush, proxy->base, -1, 0, on_flush, exchange);
+    request_body_init(&exchange->body, head->content_length, route.body_bytes_max,
+                      &proxy->body_bytes_held, proxy->spool_directory);
+    slice_copy(head->path, exchange->path, sizeof(exchange->path));
+    text_keep(exchange->session_id, head, "x-claude-code-session-id");
+    const struct http_header *retries = http_head_find(head, "x-stainless-retry-count");
+    if (retries != NULL && retries->value.length == 1 && retries->value.bytes[0] >= '0' &&
+        retries->value.bytes[0] <= '9')
+        exchange->attempt = retries->value.bytes[0] - '0' + 1;
+    TAILQ_INSERT_TAIL(&proxy->exchanges, exchange, link);
+    proxy->exchange_count++;
+    run->exchanges_in_flight++;
+    return exchange;
+}
+
+// Why a request is refused by its head alone, NULL if it is not.
+static const char *head_refusal(const struct http_head *head, struct route route,
+                                struct reply *reply)
+{
+    const struct http_header *encoding = http_head_find_field(head, HTTP_FIELD_CONTENT_ENCODING);
+    if (route.kind == ROUTE_UNKNOWN) {
+        *reply = (struct reply){.status = 404};
+        return "reeve: no such path; everything under /v1/ is passed on";
+    }
+    if (head->content_length > route.body_bytes_max) {
+        *reply = (struct reply){.status = 413};
+        return "Request exceeds the maximum size";
+    }
+    if (route.kind == ROUTE_MESSAGES && encoding != NULL &&
+        !slice_is_any_case(encoding->value, "identity")) {
+        *reply = (struct reply){.status = 400};
+        return "reeve: a compressed request body cannot be bounded; send it without "
+               "Content-Encoding";
+    }
+    return NULL;
+}
+
+struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
+                                const struct http_head *head, char *bytes)
+{
+    struct live_run *run = NULL;
+    struct reply reply = {.status = 401, .never_retry = true};
+    struct route route = route_find(head->method, head->path);
+    if (route.kind == ROUTE_PROBE) {
+        free(bytes);
+        reply_empty(agent);
+        return NULL;
+    }
+    const char *message = identify_refusal(identify(proxy->runs, head, &run));
+    if (message == NULL && run->closing) {
+        reply.status = 402;
+        message = "reeve: this run is being ended";
+    }
+    if (message == NULL)
+        message = head_refusal(head, route, &reply);
+    struct exchange *exchange = NULL;
+    if (message == NULL) {
+        exchange = exchange_new(proxy, agent, run, route, head);
+        reply = (struct reply){.status = 529};
+        message = "reeve: too many requests at once";
+    }
+    if (exchange == NULL) {
+        explicit_bzero(bytes, head->length);
+        free(bytes);
+        reply_error_with(agent, &reply, message);
+        return NULL;
+    }
+    exchange->head_bytes = bytes;
+    agent_continue(agent);
+    return exchange;
+}
+
+// ---- body: held whole, but for uploads
+
+static void upload_take(struct exchange *exchange, const char *bytes, size_t length)
+{
+    if (!upload_append(&exchange->upload, bytes, length)) {
+        // Part of it is upstream already; the agent is told, the upstream cut off.
+        if (exchange->transfer != NULL)
+            upstream_cancel(take_pointer(&exchange->transfer));
+        exchange_refuse(exchange, &(struct reply){.status = 413},
+                        "Request exceeds the maximum size");
+        return;
+    }
+    if (upload_is_full(&exchange->upload))
+        agent_pause(exchange->agent);
+    if (exchange->transfer != NULL)
+        upstream_body_ready(exchange->transfer);
+    else if (exchange->state == EXCHANGE_READING)
+        exchange_send(exchange);
+}
+
+void exchange_body(struct exchange *exchange, const char *bytes, size_t length)
+{
+    struct error err;
+    if (exchange->route.kind == ROUTE_UPLOAD) {
+        upload_take(exchange, bytes, length);
+        return;
+    }
+    int result = request_body_append(&exchange->body, bytes, length, &err);
+    if (result == 0)
+        return;
+    struct reply reply = {.status = 503};
+    if (result == -EFBIG)
+        reply.status = 413;
+    else if (result == -EBUSY)
+        reply.status = 529;
+    exchange_refuse(exchange, &reply, err.text);
+}
+
+void exchange_body_end(struct exchange *exchange)
+{
+    struct error err;
+    exchange->upload.ended = true;
+    if (exchange->transfer != NULL) {
+        upstream_body_ready(exchange->transfer);
+    } else if (request_body_complete(&exchange->body, &err) < 0) {
+        exchange_refuse(exchange, &(struct reply){.status = 503}, err.text);
+    } else if (exchange->route.kind == ROUTE_MESSAGES) {
+        exchange_admit(exchange);
+    } else {
+        exchange_send(exchange);
+    }
+}
+
+// ---- admit: reserve, wait or refuse
+
+static void exchange_admit(struct exchange *exchange)
+{
+    struct request_scan scan;
+    struct error err;
+    char message[ADMIT_MESSAGE_MAX];
+    struct slice body = request_body_slice(&exchange->body);
+    if (request_scan(&scan, body.bytes, body.length, &err) < 0) {
+        exchange_refuse(exchange, &(struct reply){.status = 400}, err.text);
+        return;
+    }
+    exchange->streamed = scan.stream;
+    switch (admit(exchange->proxy, exchange->run, &scan, exchange->body.length,
+                  &exchange->admission, message)) {
+    case ADMIT_FITS:
+        exchange->reserved = true;
+        exchange_send(exchange);
+        return;
+    case ADMIT_WAITS:
+        if (exchange->state == EXCHANGE_READING) {
+            exchange_enter(exchange, EXCHANGE_WAITING);
+            event_add(&exchange->timer, &(struct timeval){WAIT_MAX_S, 0});
+        }
+        return;
+    case ADMIT_REFUSED:
+        exchange_refuse(exchange, &(struct reply){.status = 402, .never_retry = true}, message);
+        return;
+    case ADMIT_BAD:
+        exchange_refuse(exchange, &(struct reply){.status = 400}, message);
+        return;
+    case ADMIT_FAILED:
+        exchange_refuse(exchange, &(struct reply){.status = 503, .never_retry = true}, message);
+        return;
+    }
+}
+
+// The time to wait, or to drain, is up; or money has been freed.
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    struct exchange *exchange = context;
+    (void)fd;
+    if (exchange->state == EXCHANGE_WAITING && (what & EV_READ) != 0) {
+        exchange_admit(exchange);
+    } else if (exchange->state == EXCHANGE_WAITING) {
+        exchange_refuse(exchange, &(struct reply){.status = 429, .retry_after_s = WAIT_MAX_S / 2},
+                        "reeve: requests in flight have reserved what is left of the ceiling");
+    } else if (exchange->state == EXCHANGE_DRAINING) {
+        upstream_cancel(take_pointer(&exchange->transfer));
+        exchange_settle(exchange, EXCHANGE_CLIENT_GONE);
+        exchange_end(exchange);
+    }
+}
+
+// ---- send: authorize, and hand it to the upstream
+
+static size_t on_body_peek(void *context, uint64_t offset, const char **bytes)
+{
+    struct exchange *exchange = context;
+    if (exchange->route.kind != ROUTE_UPLOAD) {
+        struct slice body = request_body_slice(&exchange->body);
+        *bytes = body.bytes + offset;
+        return body.length - (size_t)offset;
+    }
+    bool at_end;
+    size_t there = upload_peek(&exchange->upload, offset, bytes, &at_end);
+    if (!upload_is_full(&exchange->upload) && exchange->agent != NULL)
+        agent_resume(exchange->agent);
+    return at_end ? UPSTREAM_BODY_END : there;
+}
+
+static void on_head(void *context, const struct http_head *head);
+static void on_body(void *context, const char *bytes, size_t length, bool last);
+static void on_done(void *context, enum upstream_end end, const struct error *err);
+
+static const struct upstream_receiver receiver = {
+    .body_peek = on_body_peek, .head = on_head, .body = on_body, .done = on_done};
+
+static int request_open(struct exchange *exchange, struct error *err)
+{
+    struct authorized_request authorized;
+    const struct http_head *head = exchange->head;
+    int64_t length = exchange->body.length;
+    if (exchange->route.kind == ROUTE_UPLOAD && head->framing != HTTP_BODY_NONE)
+        length = head->framing == HTTP_BODY_LENGTH ? head->content_length : UPSTREAM_LENGTH_UNKNOWN;
+    int result = authorize(&authorized, head, &exchange->credential->secret, err);
+    if (result == 0)
+        result = upstream_open(exchange->proxy->upstream,
+                               &(struct upstream_request){
+                                   .method = head->method,
+                                   .target = head->target,
+                                   .headers = authorized.headers,
+                                   .header_count = authorized.header_count,
+                                   .body_length = length,
+                               },
+                               &receiver, exchange, &exchange->transfer, err);
+    explicit_bzero(authorized.authorization, sizeof(authorized.authorization));
+    return result;
+}
+
+static void exchange_send(struct exchange *exchange)
+{
+    struct error err;
+    exchange->credential =
+        credential_pool_pick(exchange->proxy->credentials, clock_now_us() / 1000);
+    if (exchange->credential == NULL) {
+        exchange_settle(exchange, EXCHANGE_NOT_SENT);
+        exchange_refuse(exchange, &(struct reply){.status = 503, .never_retry = true},
+                        "reeve: there is no usable credential; see `reeve credential list`");
+        return;
+    }
+    if (request_open(exchange, &err) < 0) {
+        exchange_settle(exchange, EXCHANGE_NOT_SENT);
+        exchange_refuse(exchange, &(struct reply){.status = 529}, err.text);
+        return;
+    }
+    exchange_enter(exchange, EXCHANGE_SENDING);
+    exchange->sent_us = clock_monotonic_us();
+    head_forget(exchange);
+}
+
+// ---- relay and meter
+
+static void exchange_finish(struct exchange *exchange);
+
+// Holds the answer back until the reservation is on the disk. That began with the send, and is over
+// long before an answer comes; only then does it cost the agent nothing.
+static void exchange_hold(struct exchange *exchange)
+{
+    struct journal *journal = exchange->proxy->journal;
+    exchange->durable.position = exchange->admission.journal_position;
+    exchange->on_disk =
+        !exchange->reserved || journal_is_synced(journal, exchange->durable.position);
+    if (exchange->on_disk)
+        return;
+    agent_cork(exchange->agent);
+    upstream_pause(exchange->transfer);
+    journal_wait(journal, &exchange->durable);
+}
+
+static void on_durable(struct journal_waiter *waiter, int result)
+{
+    struct exchange *exchange =
+        (struct exchange *)((char *)waiter - offsetof(struct exchange, durable));
+    if (result < 0)
+        log_event(LOG_CRIT, "reservation-not-durable", "run", exchange->run->id, "error",
+                  strerror(-result), NULL);
+    exchange->on_disk = true;
+    agent_uncork(exchange->agent);
+    if (exchange->state == EXCHANGE_HELD)
+        exchange_finish(exchange);
+    else
+        upstream_resume(exchange->transfer);
+}
+
+static void on_head(void *context, const struct http_head *head)
+{
+    struct exchange *exchange = context;
+    struct error err;
+    bool success = head->status >= 200 && head->status < 300;
+    exchange->http_status = head->status;
+    exchange->first_byte_us = clock_monotonic_us() - exchange->sent_us;
+    text_keep(exchange->request_id, head, "request-id");
+    credential_pool_report(exchange->credential, head->status);
+    if (exchange->reserved && success) {
+        const struct http_header *type = http_head_find_field(head, HTTP_FIELD_CONTENT_TYPE);
+        const struct http_header *coding = http_head_find_field(head, HTTP_FIELD_CONTENT_ENCODING);
+        struct slice none = {NULL, 0};
+        exchange->meter =
+            meter_new(head->status, type != NULL ? type->value : none,
+                      coding != NULL ? coding->value : none, exchange->proxy->free_refusals);
+    }
+    if (exchange->state == EXCHANGE_DRAINING) {
+        if (!success)
+            exchange_settle(exchange, EXCHANGE_UPSTREAM_ERROR);
+        return;
+    }
+    exchange_enter(exchange, EXCHANGE_RELAYING);
+    exchange_hold(exchange);
+    if (!success)
+        exchange_settle(exchange, EXCHANGE_UPSTREAM_ERROR);
+    if (relay_head(&exchange->relay, exchange->agent, head, &err) < 0) {
+        log_event(LOG_ERR, "relay-failed", "run", exchange->run->id, "error", err.text, NULL);
+        agent_abort(take_pointer(&exchange->agent));
+        exchange_agent_gone(exchange);
+        return;
+    }
+    event_active(&exchange->flush, EV_TIMEOUT, 0);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+    struct exchange *exchange = context;
+    (void)fd;
+    (void)what;
+    relay_flush(&exchange->relay);
+}
+
+static void on_body(void *context, const char *bytes, size_t length, bool last)
+{
+    struct exchange *exchange = context;
+    // The books come before the agent: its last event is relayed when the account is settled.
+    if (exchange->reserved) {
+        enum meter_progress progress = METER_MORE;
+        if (exchange->meter != NULL)
+            progress = meter_feed(exchange->meter, bytes, length);
+        if (progress == METER_FINAL || last)
+            exchange_settle(exchange, EXCHANGE_COMPLETE);
+    }
+    if (exchange->state == EXCHANGE_DRAINING) {
+        exchange->drained_bytes += (int64_t)length;
+        if (exchange->drained_bytes > DRAIN_BYTES_MAX)
+            event_active(&exchange->timer, EV_TIMEOUT, 0);
+    } else if (relay_body(&exchange->relay, bytes, length, last) && !last) {
+        upstream_pause(exchange->transfer);
+    }
+}
+
+void exchange_agent_drained(struct exchange *exchange)
+{
+    if (exchange->transfer != NULL && exchange->on_disk)
+        upstream_resume(exchange->transfer);
+}
+
+// ---- the end, from either side
+
+static void on_done(void *context, enum upstream_end end, const struct error *err)
+{
+    static const enum exchange_end ends[] = {
+        [UPSTREAM_COMPLETE] = EXCHANGE_COMPLETE,
+        [UPSTREAM_NOT_SENT] = EXCHANGE_NOT_SENT,
+        [UPSTREAM_CUT] = EXCHANGE_CUT,
+    };
+    struct exchange *exchange = context;
+    exchange->transfer = NULL;
+    if (end != UPSTREAM_COMPLETE)
+        log_event(LOG_WARNING, "upstream-failed", "run", exchange->run->id, "path", exchange->path,
+                  "error", err->text, NULL);
+    exchange_settle(exchange, ends[end]);
+    if (exchange->route.kind != ROUTE_MESSAGES && end == UPSTREAM_COMPLETE)
+        exchange->run->free_calls++;
+    if (exchange->state == EXCHANGE_SENDING) {
+        exchange_refuse(exchange, &(struct reply){.status = 502}, err->text);
+        return;
+    }
+    exchange->upstream_end = end;
+    if (exchange->state == EXCHANGE_RELAYING && !exchange->on_disk)
+        exchange_enter(exchange, EXCHANGE_HELD);
+    else
+        exchange_finish(exchange);
+}
+
+// The response has ended and may reach the agent whole.
+static void exchange_finish(struct exchange *exchange)
+{
+    exchange->agent = NULL;
+    if (exchange->upstream_end == UPSTREAM_COMPLETE)
+        relay_end(&exchange->relay);
+    else
+        relay_abort(&exchange->relay);
+    exchange_end(exchange);
+}
+
+void exchange_agent_gone(struct exchange *exchange)
+{
+    bool drain = exchange->reserved && exchange->transfer != NULL &&
+                 upstream_has_sent(exchange->transfer) &&
+                 exchange->proxy->draining_count < DRAINING_MAX;
+    exchange->agent = NULL;
+    relay_done(&exchange->relay);
+    journal_wait_cancel(exchange->proxy->journal, &exchange->durable);
+    if (drain) {
+        exchange_enter(exchange, EXCHANGE_DRAINING);
+        upstream_resume(exchange->transfer);
+        event_add(&exchange->timer, &(struct timeval){DRAIN_MAX_S, 0});
+        return;
+    }
+    if (exchange->transfer != NULL) {
+        bool sent = upstream_has_sent(exchange->transfer);
+        upstream_cancel(take_pointer(&exchange->transfer));
+        exchange_settle(exchange, sent ? EXCHANGE_CLIENT_GONE : EXCHANGE_NOT_SENT);
+    }
+    exchange_end(exchange);
+}
+
+void exchange_cancel_run(struct proxy *proxy, const struct live_run *run)
+{
+    for (struct exchange *exchange = TAILQ_FIRST(&proxy->exchanges), *next; exchange != NULL;
+         exchange = next) {
+        next = TAILQ_NEXT(exchange, link);
+        if (exchange->run != run)
+            continue;
+        struct agent *agent = take_pointer(&exchange->agent);
+        relay_done(&exchange->relay);
+        if (exchange->transfer != NULL) {
+            bool sent = upstream_has_sent(exchange->transfer);
+            upstream_cancel(take_pointer(&exchange->transfer));
+            exchange_settle(exchange, sent ? EXCHANGE_CANCELLED : EXCHANGE_NOT_SENT);
+        }
+        if (agent != NULL)
+            agent_abort(agent);
+        exchange_end(exchange);
+    }
+}

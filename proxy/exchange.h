@@ -1,0 +1,31 @@
+// Exchange: one request of an agent and its response, from the head to the settled account.
+//
+//     begin → identify → body → admit → authorize → send → relay → meter → settle → end
+//
+// The spine of the proxy. The server calls it as the agent's bytes come in, the upstream as the
+// response does; it decides, and leaves the doing to its leaves.
+#pragma once
+
+#include "http_message.h"
+#include "proxy.h"
+
+struct agent;
+struct exchange;
+
+// A request's head is there; `bytes`, which it points into, become the exchange's. Returns NULL if
+// the request has been answered already.
+struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
+                                const struct http_head *head, char *bytes);
+
+// A piece of its body, and the end of it (also without any).
+void exchange_body(struct exchange *exchange, const char *bytes, size_t length);
+void exchange_body_end(struct exchange *exchange);
+
+// The agent has taken everything that was written to it.
+void exchange_agent_drained(struct exchange *exchange);
+
+// The agent has left. Whether or not the exchange goes on, it does not touch the agent any more.
+void exchange_agent_gone(struct exchange *exchange);
+
+// Ends all exchanges of a run at once: it is being killed.
+void exchange_cancel_run(struct proxy *proxy, const struct live_run *run);

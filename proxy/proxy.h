@@ -1,0 +1,43 @@
+// Proxy: what all exchanges share. Filled by serve, which owns everything in it.
+#pragma once
+
+#include "usage.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 503
+
+struct budget;
+struct credential_pool;
+struct event_base;
+struct exchange;
+struct journal;
+struct live_run;
+struct price_table;
+struct run_table;
+struct upstream;
+
+struct proxy {
+    struct event_base *base;
+    struct run_table *runs;
+    struct budget *budget;
+    struct journal *journal;
+    struct credential_pool *credentials;
+    struct upstream *upstream;
+    const struct price_table *prices;
+    const char *spool_directory;    // for bodies that are too large for memory
+    const char *free_refusals;      // categories that are not billed, separated by spaces
+    enum tokens_count tokens_count; // what a token ceiling counts
+
+    // An exchange or a free call of this run has ended.
+    void (*run_exchange_ended)(struct live_run *run, void *context);
+    void *context;
+
+    // Kept by exchange.c and request_body.c.
+    TAILQ_HEAD(exchange_list, exchange) exchanges; // oldest first
+    size_t exchange_count;
+    size_t draining_count;
+    int64_t body_bytes_held;
+};

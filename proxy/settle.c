@@ -1,0 +1,147 @@
+// Settle: a reservation is replaced by the metered, priced usage: in the journal, then in the
+// budget.
+
+#include "settle.h"
+
+#include "clock.h"
+#include "journal.h"
+#include "log.h"
+#include "money.h"
+#include "price.h"
+
+// Nothing went out, or the upstream refused: nothing is billed.
+static bool end_is_free(enum exchange_end end)
+{
+    return end == EXCHANGE_NOT_SENT || end == EXCHANGE_UPSTREAM_ERROR;
+}
+
+// Charges what was reserved: the usage is not known at all.
+static void charge_reservation(struct journal_settlement *record,
+                               const struct budget_amounts *reserved)
+{
+    record->estimated = true;
+    record->cost_pico_usd = reserved->of[BUDGET_COST];
+    record->tokens = (struct token_counts){
+        .input = reserved->of[BUDGET_TOKENS] - reserved->of[BUDGET_OUTPUT_TOKENS],
+        .output = reserved->of[BUDGET_OUTPUT_TOKENS],
+    };
+    if (record->tokens.input < 0)
+        record->tokens.input = 0;
+}
+
+// Fills in what the meter saw, and its price.
+static void charge_usage(const struct proxy *proxy, struct journal_settlement *record,
+                         const struct meter_result *metered, const struct budget_amounts *reserved)
+{
+    struct price_quote quote;
+    struct error err;
+    const struct usage *usage = &metered->usage;
+    if (price_usage(proxy->prices, usage, record->reserved_at_us, &quote, &err) < 0) {
+        log_event(LOG_ERR, "usage-not-priced", "run", record->run_id, "error", err.text, NULL);
+        charge_reservation(record, reserved);
+        return;
+    }
+    record->estimated = metered->quality == METER_ESTIMATED;
+    record->cost_pico_usd = quote.cost_pico_usd;
+    record->tokens = quote.tokens;
+    record->unknown_model = quote.unknown_model;
+    record->thinking_tokens = usage->thinking_tokens;
+    record->web_search_requests = usage->web_search_requests;
+    record->web_fetch_requests = usage->web_fetch_requests;
+    record->speed = usage->speed;
+    record->tier = usage->tier;
+    record->geo = usage->geo;
+    snprintf(record->price_row, sizeof(record->price_row), "%s", quote.price_row);
+}
+
+// What the ceilings count: what was used, or all that was reserved where that is not known exactly.
+static struct budget_amounts count_for_ceilings(const struct proxy *proxy,
+                                                struct journal_settlement *record,
+                                                const struct budget_amounts *reserved)
+{
+    struct budget_amounts used = {{
+        [BUDGET_COST] = record->cost_pico_usd,
+        [BUDGET_TOKENS] = tokens_counted(&record->tokens, proxy->tokens_count),
+        [BUDGET_OUTPUT_TOKENS] = record->tokens.output,
+        [BUDGET_REQUESTS] = record->end == EXCHANGE_NOT_SENT ? 0 : 1,
+    }};
+    for (int kind = 0; record->estimated && kind < BUDGET_KINDS; kind++)
+        if (used.of[kind] < reserved->of[kind])
+            used.of[kind] = reserved->of[kind];
+    record->counted_pico_usd = used.of[BUDGET_COST];
+    record->counted_tokens = used.of[BUDGET_TOKENS];
+    record->counted_output_tokens = used.of[BUDGET_OUTPUT_TOKENS];
+    return used;
+}
+
+static void add_to_run(struct live_run *run, const struct journal_settlement *record)
+{
+    run->exchanges++;
+    run->cost_pico_usd += record->cost_pico_usd;
+    run->tokens.input += record->tokens.input;
+    run->tokens.output += record->tokens.output;
+    run->tokens.cache_write_5m += record->tokens.cache_write_5m;
+    run->tokens.cache_write_1h += record->tokens.cache_write_1h;
+    run->tokens.cache_read += record->tokens.cache_read;
+}
+
+static void log_settlement(const struct journal_settlement *record)
+{
+    char cost[MONEY_TEXT_MAX];
+    log_event(LOG_INFO, "exchange", "run", record->run_id, "job", record->job, "model",
+              record->model, "status", log_int(record->http_status), "end",
+              exchange_end_name(record->end), "input", log_int(record->tokens.input), "output",
+              log_int(record->tokens.output), "cache_read", log_int(record->tokens.cache_read),
+              "cache_write", log_int(record->tokens.cache_write_5m + record->tokens.cache_write_1h),
+              "cost_usd", money_format_exact(record->cost_pico_usd, 2, cost), "estimated",
+              record->estimated ? "yes" : NULL, "unknown_model",
+              record->unknown_model ? "yes" : NULL, "request_id", record->request_id, NULL);
+}
+
+void settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
+            const struct settle_facts *facts, const struct meter_result *metered)
+{
+    const struct budget_amounts *reserved = &admission->reservation.held;
+    struct error err;
+    struct journal_settlement record = {
+        .reserved_at_us = admission->reservation.reserved_at_us,
+        .settled_at_us = clock_now_us(),
+        .first_byte_us = facts->first_byte_us,
+        .reserved_pico_usd = reserved->of[BUDGET_COST],
+        .attempt = facts->attempt,
+        .http_status = facts->http_status,
+        .end = facts->end,
+        .streamed = facts->streamed,
+    };
+    memcpy(record.exchange_id, admission->exchange_id, sizeof(record.exchange_id));
+    snprintf(record.run_id, sizeof(record.run_id), "%s", run->id);
+    snprintf(record.job, sizeof(record.job), "%s", run->job);
+    snprintf(record.credential, sizeof(record.credential), "%s", facts->credential);
+    snprintf(record.path, sizeof(record.path), "%s", facts->path);
+    snprintf(record.session_id, sizeof(record.session_id), "%s", facts->session_id);
+    snprintf(record.request_id, sizeof(record.request_id), "%s", facts->request_id);
+    snprintf(record.model_asked, sizeof(record.model_asked), "%s", admission->model);
+    snprintf(record.model, sizeof(record.model), "%s", admission->model);
+    if (metered != NULL) {
+        if (metered->usage.model[0] != '\0')
+            snprintf(record.model, sizeof(record.model), "%s", metered->usage.model);
+        snprintf(record.message_id, sizeof(record.message_id), "%s", metered->message_id);
+        snprintf(record.stop_reason, sizeof(record.stop_reason), "%s", metered->stop_reason);
+        record.usage_json = metered->usage_json;
+        record.usage_json_length = metered->usage_json_length;
+    }
+    bool has_usage =
+        metered != NULL && (metered->quality == METER_EXACT || metered->quality == METER_ESTIMATED);
+    if (has_usage)
+        charge_usage(proxy, &record, metered, reserved);
+    else if (!end_is_free(facts->end))
+        charge_reservation(&record, reserved);
+    struct budget_amounts used = count_for_ceilings(proxy, &record, reserved);
+    if (journal_append(proxy->journal,
+                       &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = &record},
+                       NULL, &err) < 0)
+        log_event(LOG_CRIT, "settlement-not-journaled", "run", run->id, "error", err.text, NULL);
+    budget_settle(proxy->budget, &admission->reservation, &used);
+    add_to_run(run, &record);
+    log_settlement(&record);
+}
