@@ -3,6 +3,7 @@
 #include "exchange.h"
 
 #include "admit.h"
+#include "agent.h"
 #include "authorize.h"
 #include "cleanup.h"
 #include "clock.h"
@@ -15,7 +16,6 @@
 #include "reply.h"
 #include "request_body.h"
 #include "route.h"
-#include "server.h"
 #include "settle.h"
 #include "upload.h"
 #include "upstream.h"

@@ -2,9 +2,9 @@
 
 #include "relay.h"
 
+#include "agent.h"
 #include "cleanup.h"
 #include "http_write.h"
-#include "server.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
 
 #include "reply.h"
 
+#include "agent.h"
 #include "http_write.h"
-#include "server.h"
 
 #include <assert.h>
 #include <jansson.h>

@@ -1,0 +1,188 @@
+// Upstream connections: opened by libcurl, idle, given to those in line, dead.
+
+#include "upstream_pool.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define CONNECT_TIMEOUT_MS 10000L
+#define IDLE_MAX_US (INT64_C(120) * 1000000)
+
+void connection_enter(struct connection *connection, enum connection_state state)
+{
+    static const unsigned legal[] = {
+        [CONNECTION_CONNECTING] = 1 << CONNECTION_IDLE | 1 << CONNECTION_DEAD,
+        [CONNECTION_IDLE] = 1 << CONNECTION_HEAD | 1 << CONNECTION_DEAD,
+        [CONNECTION_HEAD] = 1 << CONNECTION_BODY | 1 << CONNECTION_DEAD,
+        [CONNECTION_BODY] = 1 << CONNECTION_IDLE | 1 << CONNECTION_DEAD,
+    };
+    struct upstream *upstream = connection->upstream;
+    assert((legal[connection->state] & 1U << state) != 0);
+    if (connection->state == CONNECTION_CONNECTING)
+        upstream->connecting_count--;
+    if (connection->state == CONNECTION_IDLE) {
+        LIST_REMOVE(connection, link);
+        upstream->idle_count--;
+        LIST_INSERT_HEAD(&upstream->used, connection, link);
+        upstream->used_count++;
+    }
+    if (state == CONNECTION_IDLE || state == CONNECTION_DEAD) {
+        LIST_REMOVE(connection, link);
+        upstream->used_count--;
+        if (state == CONNECTION_IDLE)
+            LIST_INSERT_HEAD(&upstream->idle, connection, link);
+        else
+            LIST_INSERT_HEAD(&upstream->dead, connection, link);
+    }
+    if (state == CONNECTION_IDLE) {
+        upstream->idle_count++;
+        connection->idle_since_us = clock_monotonic_us();
+    }
+    connection->state = state;
+}
+
+void connections_reap(struct upstream *upstream)
+{
+    while (!LIST_EMPTY(&upstream->dead)) {
+        struct connection *connection = LIST_FIRST(&upstream->dead);
+        LIST_REMOVE(connection, link);
+        curl_loop_remove(upstream->loop, connection->easy);
+        curl_easy_cleanup(connection->easy);
+        free(connection->kept);
+        free(connection);
+    }
+}
+
+void connection_close(struct connection *connection)
+{
+    if (connection->state != CONNECTION_CONNECTING) {
+        event_del(&connection->readable);
+        event_del(&connection->writable);
+    }
+    connection_enter(connection, CONNECTION_DEAD);
+    event_active(connection->upstream->reaper, EV_TIMEOUT, 0);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    connection_read(context);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    struct connection *connection = context;
+    (void)fd;
+    (void)what;
+    if (connection->transfer != NULL)
+        transfer_send(connection->transfer);
+}
+
+// The end of connecting, good or bad.
+static void on_connected(struct curl_loop_job *job, CURLcode result)
+{
+    struct connection *connection = (struct connection *)job;
+    struct upstream *upstream = connection->upstream;
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (result == CURLE_OK)
+        curl_easy_getinfo(connection->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (fd != CURL_SOCKET_BAD) {
+        event_assign(&connection->readable, upstream->base, fd, EV_READ | EV_PERSIST, on_readable,
+                     connection);
+        event_assign(&connection->writable, upstream->base, fd, EV_WRITE, on_writable, connection);
+        event_add(&connection->readable, NULL);
+        connection_enter(connection, CONNECTION_IDLE);
+        connections_advance(upstream);
+        return;
+    }
+    struct error err;
+    error_set(&err, -EHOSTUNREACH, "connecting to %s: %s", upstream->url,
+              connection->error_text[0] != '\0' ? connection->error_text
+                                                : curl_easy_strerror(result));
+    log_event(LOG_WARNING, "upstream-unreachable", "error", err.text, NULL);
+    connection_close(connection);
+    struct upstream_transfer *transfer = TAILQ_FIRST(&upstream->waiting);
+    if (transfer == NULL)
+        return;
+    // Somebody waited for this connection: it is the first in line who hears of it.
+    const struct upstream_receiver *receiver = transfer->receiver;
+    void *context = transfer->context;
+    upstream_cancel(transfer);
+    receiver->done(context, UPSTREAM_NOT_SENT, &err);
+}
+
+static int connection_start(struct upstream *upstream, struct error *err)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    CURL *easy = curl_easy_init();
+    if (connection == NULL || easy == NULL) {
+        free(connection);
+        curl_easy_cleanup(easy);
+        return error_set(err, -ENOMEM, "out of memory for a connection to %s", upstream->url);
+    }
+    connection->job.done = on_connected;
+    connection->upstream = upstream;
+    connection->easy = easy;
+    curl_easy_setopt(easy, CURLOPT_URL, upstream->url);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1); // what ALPN offers
+    curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SHARE, upstream->share);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, connection);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, connection->error_text);
+    if (upstream->ca_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, upstream->ca_file);
+    LIST_INSERT_HEAD(&upstream->used, connection, link);
+    upstream->used_count++;
+    upstream->connecting_count++;
+    int result = curl_loop_add(upstream->loop, easy, err);
+    if (result < 0)
+        connection_close(connection);
+    return result;
+}
+
+void connections_advance(struct upstream *upstream)
+{
+    while (!TAILQ_EMPTY(&upstream->waiting) && !LIST_EMPTY(&upstream->idle)) {
+        struct upstream_transfer *transfer = TAILQ_FIRST(&upstream->waiting);
+        struct connection *connection = LIST_FIRST(&upstream->idle);
+        TAILQ_REMOVE(&upstream->waiting, transfer, link);
+        upstream->waiting_count--;
+        connection_enter(connection, CONNECTION_HEAD);
+        connection->transfer = transfer;
+        transfer->connection = connection;
+        transfer->state = TRANSFER_SENDING;
+        event_active(&connection->writable, EV_WRITE, 0);
+    }
+    while (upstream->connecting_count < upstream->waiting_count &&
+           upstream->used_count + upstream->idle_count < UPSTREAM_CONNECTIONS_MAX &&
+           connection_start(upstream, NULL) == 0)
+        ;
+}
+
+// Takes the transfer off its connection, which goes back to the pool or is closed, and tells the
+// end.
+
+void connections_keep_up(struct upstream *upstream)
+{
+    int64_t now_us = clock_monotonic_us();
+    size_t seen = 0;
+    for (struct connection *connection = LIST_FIRST(&upstream->idle), *next; connection != NULL;
+         connection = next) {
+        next = LIST_NEXT(connection, link);
+        if (++seen > upstream->connections_warm && now_us - connection->idle_since_us > IDLE_MAX_US)
+            connection_close(connection);
+    }
+    while (upstream->idle_count + upstream->connecting_count < upstream->connections_warm &&
+           connection_start(upstream, NULL) == 0)
+        ;
+    connections_advance(upstream);
+}
