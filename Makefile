@@ -108,11 +108,16 @@ style:
 
 lint:
 	@packaging/setup.sh build lint
+	@$(MAKE) --no-print-directory -k cppcheck clang-tidy
+
+cppcheck:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck-suppressions \
 	    --enable=warning,performance,portability --std=c11 $(tests_INCLUDES) \
 	    --include=/usr/include/jansson.h $(LAYERS) tests
-	printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -I{} \
-	    clang-tidy --quiet {} -- $(CFLAGS) $(tests_INCLUDES)
+
+clang-tidy:
+	@printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -I{} \
+	    clang-tidy --quiet {} -- $(CFLAGS) $(tests_INCLUDES) 2>/dev/null
 
 install: all
 	install -D -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
@@ -121,6 +126,6 @@ clean:
 	rm -rf build reeve
 
 .PHONY: all tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
-    style lint install clean
+    style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

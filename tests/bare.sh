@@ -1,6 +1,7 @@
 #!/bin/bash
-# As a stranger on a bare machine: `make demo` and `make check` of a clean clone, in a Debian 12 tree
-# that holds make, git and certificates, and nothing else. As root: tests/bare.sh [TARGET…]
+# As a stranger on a bare machine: `make demo` and `make check` of a clean clone, in a Debian tree
+# ($BARE_SUITE, default bookworm) of make, git, certificates and nothing else. As root: tests/bare.sh
+# [TARGET…]
 #
 # The tree is made once per recipe, in $BARE_CACHE (default build/bare), and never changed: each run works
 # on an overlay of its own, in mount and process namespaces of its own, which take every mount and
@@ -8,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-SUITE=bookworm
+SUITE=${BARE_SUITE:-bookworm}
 PACKAGES=make,git,ca-certificates
 CACHE=$(realpath -m "${BARE_CACHE:-build/bare}")
 PASSED_ON=(TERM LANG http_proxy https_proxy no_proxy SSL_CERT_FILE NODE_EXTRA_CA_CERTS PIP_CERT)
