@@ -18,13 +18,15 @@ static inline struct slice slice_of(const char *text)
 
 static inline bool slice_is(struct slice slice, const char *text)
 {
-    return slice.length == strlen(text) && memcmp(slice.bytes, text, slice.length) == 0;
+    return slice.length == strlen(text) &&
+           (slice.length == 0 || memcmp(slice.bytes, text, slice.length) == 0);
 }
 
 // ASCII letters compare without regard to case.
 static inline bool slice_is_any_case(struct slice slice, const char *text)
 {
-    return slice.length == strlen(text) && strncasecmp(slice.bytes, text, slice.length) == 0;
+    return slice.length == strlen(text) &&
+           (slice.length == 0 || strncasecmp(slice.bytes, text, slice.length) == 0);
 }
 
 static inline bool slice_starts_with(struct slice slice, const char *prefix)

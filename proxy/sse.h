@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define SSE_EVENT_BYTES_MAX (128 * 1024) // with its field names; a larger event is passed over
+#define SSE_NAME_MAX 64 // with NUL; of an event with several data lines, a longer name is cut
 
 struct sse_event {
     struct slice name; // of its last "event:" line; empty without one
@@ -26,11 +27,10 @@ struct sse_splitter {
     char *gathered; // owned: the start of an event whose end is still to come
     size_t gathered_length;
     size_t gathered_capacity;
-    size_t event_length; // of the event so far, gathered or not
-    bool at_line_start;
-    bool after_cr;  // a LF that comes next belongs to that CR
-    bool begun;     // the byte order mark is behind us
-    bool exhausted; // out of memory: events that are split over pieces are lost
+    size_t event_length;  // of the event so far, gathered or not
+    bool at_line_start;   // the next byte begins a line
+    bool after_cr;        // a LF that comes next belongs to that CR
+    bool at_stream_start; // a byte order mark may come
 };
 
 void sse_init(struct sse_splitter *splitter);
