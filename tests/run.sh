@@ -53,7 +53,10 @@ run_step() {
     echo "$pass passed, $fail failed$([ "$skip" = 0 ] || echo ", $skip skipped")$note" \
         "($((SECONDS - started)) s)"
     grep '^skipped ' "$log" | sed 's/^/    /'
-    [ "$fail" = 0 ] || { tail -n 40 "$log" | sed 's/^/    | /' && echo "    | all of it: $log"; }
+    [ "$fail" = 0 ] && return
+    tail -n 40 "$log" | sed 's/^/    | /'
+    echo "    | all of it: $log"
+    return 1
 }
 
 # say_ok NAME COMMAND…: a command that either works or does not, as one test.
@@ -69,14 +72,14 @@ run_command() {
     run_step "$1" "$2" bash -c 'say_ok "$@"' say_ok "$1" "${@:3}"
 }
 
-# build NAME TARGET [VARIABLE=VALUE…]
+# build NAME TARGET [VARIABLE=VALUE…]: without it, no test of the stage runs.
 build() {
     run_command "$1" 1200 "${MAKE:-make}" --no-print-directory -j"$(nproc)" -s "${@:2}"
 }
 
 run_unit() {
     local source
-    build "build/$1" tests SANITIZE="${1#plain}"
+    build "build/$1" tests SANITIZE="${1#plain}" || return
     for source in tests/test_*.c; do
         source=$(basename "$source" .c)
         run_step "$1/$source" 300 "build/$1/tests/$source"
@@ -99,14 +102,14 @@ run_stage() {
         run_unit "$SANITIZERS"
         ;;
     flows)
-        build "build/flows" all SANITIZE="$SANITIZERS"
+        build "build/flows" all SANITIZE="$SANITIZERS" || return
         for source in tests/flow_*.sh; do
             BUILD=build/$SANITIZERS run_step "$(basename "$source" .sh)" 900 bash "$source"
         done
         ;;
     fuzz)
         build build/fuzz fuzzers CC=clang BUILD=build/fuzz \
-            SANITIZE=fuzzer-no-link,address,undefined
+            SANITIZE=fuzzer-no-link,address,undefined || return
         for source in tests/fuzz_*.c; do
             source=$(basename "$source" .c)
             mkdir -p "build/fuzz/corpus/$source" # what this run finds; seeds come second
