@@ -62,7 +62,7 @@ static int insert_range(struct ledger *ledger, const struct ledger_rows *rows,
 static int insert_tables(struct ledger *ledger, const struct ledger_rows *rows, uint64_t *inserted,
                          struct error *err)
 {
-    for (size_t table = 0; table < LEDGER_TABLES; table++) {
+    for (enum ledger_table table = 0; table < LEDGER_TABLES; table++) {
         int code = insert_range(ledger, rows, table, 0, rows->count, inserted, err);
         if (code != 0)
             return error_wrap(err, "writing to %s", ledger_table_layout(table)->name);
@@ -160,7 +160,7 @@ int ledger_write(struct ledger *ledger, struct ledger_rows *rows,
     int code = write_transaction(ledger, rows, journal, cursor, written, err);
     if (code != -EBADMSG)
         return code;
-    for (size_t table = 0; table < LEDGER_TABLES; table++) {
+    for (enum ledger_table table = 0; table < LEDGER_TABLES; table++) {
         code = find_refused(ledger, rows, table, 0, rows->count, err);
         if (code != 0)
             return error_wrap(err, "looking for the rows that are refused");
