@@ -26,7 +26,7 @@ static int64_t *limit_of(const struct run_limits *limits, const struct run_limit
 
 struct run_limits run_limits_none(void)
 {
-    struct run_limits limits;
+    struct run_limits limits = {0};
     for (size_t i = 0; i < run_limit_name_count; i++)
         *limit_of(&limits, &run_limit_names[i]) = LIMIT_NONE;
     return limits;
@@ -35,7 +35,7 @@ struct run_limits run_limits_none(void)
 int run_limits_combine(const struct run_limits *asked, const struct config_job *job,
                        bool configured, struct run_limits *combined, struct error *err)
 {
-    struct run_limits limits;
+    struct run_limits limits = {0};
     for (size_t i = 0; i < run_limit_name_count; i++) {
         const struct run_limit_name *name = &run_limit_names[i];
         int64_t wanted = *limit_of(asked, name);
