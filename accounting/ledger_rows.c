@@ -248,7 +248,9 @@ static int add_settlement(struct ledger_rows *rows, struct journal_cursor place,
     put_number_unless(&row, record->first_byte_us, -1);
     put_money(&row, record->reserved_pico_usd);
     put_money(&row, record->cost_pico_usd);
+    put_money(&row, record->counted_pico_usd);
     put_number(&row, record->counted_tokens);
+    put_number(&row, record->counted_output_tokens);
     put_tokens(&row, &record->tokens);
     put_number(&row, record->thinking_tokens);
     put_number(&row, record->web_search_requests);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LEDGER_COLUMNS_MAX 40
+#define LEDGER_COLUMNS_MAX 48
 
 // In the order in which they are written. The two ends of a run fill one table.
 enum ledger_table {

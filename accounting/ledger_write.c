@@ -59,11 +59,12 @@ static int insert_range(struct ledger *ledger, const struct ledger_rows *rows,
     return code;
 }
 
-static int insert_tables(struct ledger *ledger, const struct ledger_rows *rows, uint64_t *inserted,
-                         struct error *err)
+static int insert_tables(struct ledger *ledger, const struct ledger_rows *rows,
+                         struct ledger_written *written, struct error *err)
 {
     for (enum ledger_table table = 0; table < LEDGER_TABLES; table++) {
-        int code = insert_range(ledger, rows, table, 0, rows->count, inserted, err);
+        uint64_t *count = table == LEDGER_QUARANTINE ? &written->quarantined : &written->rows;
+        int code = insert_range(ledger, rows, table, 0, rows->count, count, err);
         if (code != 0)
             return error_wrap(err, "writing to %s", ledger_table_layout(table)->name);
     }
@@ -92,7 +93,7 @@ static int move_cursor(struct ledger *ledger, const struct ledger_journal *journ
 
 // Inserts the quarantine's rows of those that were refused.
 static int insert_quarantine(struct ledger *ledger, const struct ledger_rows *rows,
-                             const struct ledger_journal *journal, uint64_t *quarantined,
+                             const struct ledger_journal *journal, struct ledger_written *written,
                              struct error *err)
 {
     cleanup_with(ledger_rows_done) struct ledger_rows refused = {0};
@@ -108,7 +109,7 @@ static int insert_quarantine(struct ledger *ledger, const struct ledger_rows *ro
         if (code != 0)
             return code;
     }
-    return insert_tables(ledger, &refused, quarantined, err);
+    return insert_tables(ledger, &refused, written, err);
 }
 
 static int write_transaction(struct ledger *ledger, const struct ledger_rows *rows,
@@ -119,9 +120,9 @@ static int write_transaction(struct ledger *ledger, const struct ledger_rows *ro
     struct ledger_written counted = {0};
     int code = ledger_execute(ledger, "BEGIN", err);
     if (code == 0)
-        code = insert_tables(ledger, rows, &counted.rows, err);
+        code = insert_tables(ledger, rows, &counted, err);
     if (code == 0)
-        code = insert_quarantine(ledger, rows, journal, &counted.quarantined, err);
+        code = insert_quarantine(ledger, rows, journal, &counted, err);
     if (code == 0)
         code = move_cursor(ledger, journal, cursor, err);
     if (code == 0)
@@ -170,6 +171,6 @@ int ledger_write(struct ledger *ledger, struct ledger_rows *rows,
 
 int ledger_write_prices(struct ledger *ledger, struct ledger_rows *rows, struct error *err)
 {
-    uint64_t inserted = 0;
-    return insert_tables(ledger, rows, &inserted, err);
+    struct ledger_written written = {0};
+    return insert_tables(ledger, rows, &written, err);
 }

@@ -62,7 +62,9 @@ CREATE TABLE reeve.exchange (
     first_byte_us         bigint,
     reserved_usd          numeric(20, 12) NOT NULL,
     cost_usd              numeric(20, 12) NOT NULL,
+    counted_usd           numeric(20, 12) NOT NULL, -- what the ceilings counted
     counted_tokens        bigint NOT NULL CHECK (counted_tokens >= 0),
+    counted_output_tokens bigint NOT NULL CHECK (counted_output_tokens >= 0),
     input_tokens          bigint NOT NULL CHECK (input_tokens >= 0),
     output_tokens         bigint NOT NULL CHECK (output_tokens >= 0),
     cache_write_5m_tokens bigint NOT NULL CHECK (cache_write_5m_tokens >= 0),
