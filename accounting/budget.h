@@ -1,8 +1,14 @@
 // Budget: ceilings, and what is settled and reserved against them. Pure, single-threaded.
 //
 // An account is what one ceiling or several cover: a run; a job in a day or month; the box in a day
-// or month. A reservation is held against all accounts that cover it in one step, or not at all.
-// Reserved and settled count in the period in which the reservation was made.
+// or month. A reservation is held against all five accounts that cover it in one step, or against
+// none. What it holds and what it settles to count in the periods in which it was made.
+//
+//     limit │                    room now          settled + held ≤ limit, whenever
+//           ├──────────────┐                        budget_reserve() says BUDGET_FITS
+//      held │ reservations │     room settled
+//           ├──────────────┴─┐
+//   settled │ what was used  │
 #pragma once
 
 #include "error.h"
@@ -10,6 +16,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define BUDGET_ACCOUNTS_MAX 16384
 
 enum budget_kind {
     BUDGET_COST, // picodollars
@@ -29,15 +37,15 @@ enum budget_scope {
 };
 
 struct budget_amounts {
-    int64_t of[BUDGET_KINDS];
+    int64_t of[BUDGET_KINDS]; // none negative
 };
 
-// A reservation: held amounts and the accounts that hold them. Owned by the caller, who settles or
+// A reservation: what it holds, and against which accounts. Owned by the caller, who settles or
 // releases it exactly once.
 struct budget_reservation {
     char run_id[RUN_ID_MAX];
     char job[JOB_NAME_MAX];
-    int64_t reserved_at_us; // decides day and month
+    int64_t reserved_at_us; // since 1970, UTC; decides day and month
     struct budget_amounts held;
 };
 
@@ -47,7 +55,8 @@ enum budget_outcome {
     BUDGET_REFUSED, // does not fit what is settled
 };
 
-// Which ceiling stood in the way.
+// Which ceiling stood in the way. `limit` is LIMIT_NONE when there was no room for one account
+// more.
 struct budget_refusal {
     enum budget_scope scope;
     enum budget_kind kind;
@@ -55,18 +64,32 @@ struct budget_refusal {
     int64_t resets_at_us; // end of the period; -1 for a run's
 };
 
+// An account as budget_each() shows it.
+struct budget_account {
+    enum budget_scope scope;
+    char name[JOB_NAME_MAX];  // run id, job, or "" for the box
+    int64_t period_start_us;  // since 1970, UTC; 0 for a run
+    int64_t period_end_us;    // the first moment of the next period; -1 for a run
+    int reservations;         // in flight
+    int reservations_highest; // that were in flight at once
+    struct budget_amounts settled, held;
+};
+
 struct budget;
 
-// `time_zone` is a TZ name for days and months ("UTC", "Europe/Berlin").
+// `time_zone` is a name of the tz database for days and months: "UTC", "Europe/Berlin".
 int budget_new(struct budget **budget, const char *time_zone, struct error *err);
 void budget_free(struct budget *budget);
 
-// Sets a ceiling; LIMIT_NONE removes it. `name` is the run id, the job or "" for the box.
+// Sets a ceiling; LIMIT_NONE removes it. `name` is the run id, the job or "" for the box. What is
+// settled may be above it from the start; then nothing fits any more.
 int budget_set_ceiling(struct budget *budget, enum budget_scope scope, const char *name,
                        enum budget_kind kind, int64_t limit, struct error *err);
 
-// Checks all covering ceilings and holds the amounts against them in one step.
-enum budget_outcome budget_reserve(struct budget *budget, const struct budget_reservation *reservation,
+// Checks all covering ceilings and holds the amounts against them in one step. *refusal is set
+// unless it fits, to a ceiling that refuses before one that waits.
+enum budget_outcome budget_reserve(struct budget *budget,
+                                   const struct budget_reservation *reservation,
                                    struct budget_refusal *refusal);
 
 // Replaces what is held by what was used (which may be more only where nobody could bound it).
@@ -77,14 +100,38 @@ void budget_settle(struct budget *budget, const struct budget_reservation *reser
 void budget_release(struct budget *budget, const struct budget_reservation *reservation);
 
 // The least room left in `kind` over all ceilings that cover (run, job, time): by settled amounts
-// only, and with what is held. LIMIT_NONE where there is no ceiling.
+// only, and with what is held. At least 0; LIMIT_NONE where there is no ceiling.
 void budget_room(const struct budget *budget, const char *run_id, const char *job, int64_t time_us,
                  enum budget_kind kind, int64_t *room_settled, int64_t *room_now);
+
+// What one reservation should take of `kind` at most, so that the others under its tightest ceiling
+// do not starve: an equal share for as many as have been in flight there at once, two at least, and
+// never more than the room now. LIMIT_NONE where there is no ceiling. A request that needs more to
+// be of use may take it if it fits.
+int64_t budget_fair_share(const struct budget *budget, const char *run_id, const char *job,
+                          int64_t time_us, enum budget_kind kind);
 
 // Settled and held of one account, zero where nothing has been booked; and its ceiling.
 void budget_read(const struct budget *budget, enum budget_scope scope, const char *name,
                  int64_t time_us, enum budget_kind kind, int64_t *settled, int64_t *held,
                  int64_t *limit);
 
-// Drops a run's account once its exchanges have ended.
+// Visits every account, for a checkpoint of the journal and for status. `visit` must not change the
+// budget.
+void budget_each(const struct budget *budget,
+                 void (*visit)(const struct budget_account *account, void *context), void *context);
+
+// Replay. Sets what is settled in the account of that scope and name whose period started at
+// `period_start_us` (0 for a run), as budget_each() has shown it.
+int budget_restore_account(struct budget *budget, enum budget_scope scope, const char *name,
+                           int64_t period_start_us, const struct budget_amounts *settled,
+                           struct error *err);
+
+// Replay. Holds a reservation that was made before, whatever the ceilings say by now; it is settled
+// or released as any other.
+int budget_restore_reservation(struct budget *budget, const struct budget_reservation *reservation,
+                               struct error *err);
+
+// Drops a run's account and ceilings, at once or when its last reservation has been settled or
+// released. A run that is not known is none.
 void budget_forget_run(struct budget *budget, const char *run_id);

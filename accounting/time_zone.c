@@ -22,7 +22,7 @@ struct transition {
 struct time_zone {
     int64_t first_offset_s; // before all transitions
     size_t count;
-    struct transition transitions[TIME_ZONE_TRANSITIONS_MAX]; // ascending
+    struct transition transitions[]; // ascending; room for TIME_ZONE_TRANSITIONS_MAX while read
 };
 
 // Days since 1970-01-01 of a date in the Gregorian calendar, from the count of leap days before it.
@@ -292,7 +292,8 @@ int time_zone_parse(struct time_zone **zone, const char *name, const uint8_t *by
 {
     struct block first, second;
     char rule[128] = "";
-    cleanup_free struct time_zone *parsed = calloc(1, sizeof(*parsed));
+    cleanup_free struct time_zone *parsed =
+        calloc(1, sizeof(*parsed) + TIME_ZONE_TRANSITIONS_MAX * sizeof(struct transition));
     if (parsed == NULL)
         return error_set(err, -ENOMEM, "time zone \"%s\": out of memory", name);
     if (!read_block(bytes, length, 4, &first))
@@ -311,7 +312,12 @@ int time_zone_parse(struct time_zone **zone, const char *name, const uint8_t *by
     memcpy(rule, text + 1, text_length - 2);
     if (!add_rule(parsed, rule))
         return refuse(err, name, "ends with a rule that is not understood");
-    *zone = take_pointer(&parsed);
+    struct time_zone *shrunk =
+        realloc(parsed, sizeof(*parsed) + parsed->count * sizeof(struct transition));
+    if (shrunk == NULL)
+        return error_set(err, -ENOMEM, "time zone \"%s\": out of memory", name);
+    parsed = NULL;
+    *zone = shrunk;
     return 0;
 }
 
