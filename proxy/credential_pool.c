@@ -86,6 +86,11 @@ void credential_pool_report(struct credential *credential, int http_status)
     }
 }
 
+size_t credential_pool_count(const struct credential_pool *pool)
+{
+    return pool->count;
+}
+
 void credential_pool_each(const struct credential_pool *pool,
                           void (*visit)(const struct credential *credential, void *context),
                           void *context)

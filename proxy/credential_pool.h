@@ -43,6 +43,8 @@ struct credential *credential_pool_pick(struct credential_pool *pool, int64_t no
 // What the upstream answered to an exchange under it.
 void credential_pool_report(struct credential *credential, int http_status);
 
+size_t credential_pool_count(const struct credential_pool *pool);
+
 void credential_pool_each(const struct credential_pool *pool,
                           void (*visit)(const struct credential *credential, void *context),
                           void *context);

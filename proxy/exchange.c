@@ -624,7 +624,7 @@ void exchange_cancel_run(struct proxy *proxy, const struct live_run *run)
     for (struct exchange *exchange = TAILQ_FIRST(&proxy->exchanges), *next; exchange != NULL;
          exchange = next) {
         next = TAILQ_NEXT(exchange, link);
-        if (exchange->run != run)
+        if (run != NULL && exchange->run != run)
             continue;
         struct agent *agent = take_pointer(&exchange->agent);
         relay_done(&exchange->relay);

@@ -1,0 +1,171 @@
+// Restore: the budget as the journal remembers it, at a start; and the checkpoints that it needs.
+
+#include "restore.h"
+
+#include "cleanup.h"
+#include "clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool has_settled(const struct budget_amounts *amounts)
+{
+    for (int kind = 0; kind < BUDGET_KINDS; kind++)
+        if (amounts->of[kind] > 0)
+            return true;
+    return false;
+}
+
+static void checkpoint_account(const struct budget_account *account, void *context)
+{
+    struct journal_account record = {
+        .scope = account->scope,
+        .period_start_us = account->period_start_us,
+        .settled = account->settled,
+    };
+    if (!has_settled(&account->settled))
+        return;
+    memcpy(record.name, account->name, sizeof(record.name));
+    journal_checkpoint_account(context, &record);
+}
+
+static void on_checkpoint(struct journal_checkpoint *checkpoint, void *context)
+{
+    budget_each(context, checkpoint_account, checkpoint);
+}
+
+// Books what a settled exchange counted. Holds are not replayed: what was held is settled by now or
+// an orphan.
+static int book(struct budget *budget, const struct journal_settlement *settlement,
+                struct error *err)
+{
+    struct budget_reservation reservation = {.reserved_at_us = settlement->reserved_at_us};
+    memcpy(reservation.run_id, settlement->run_id, sizeof(reservation.run_id));
+    memcpy(reservation.job, settlement->job, sizeof(reservation.job));
+    struct budget_amounts used = {{
+        [BUDGET_COST] = settlement->counted_pico_usd,
+        [BUDGET_TOKENS] = settlement->counted_tokens,
+        [BUDGET_OUTPUT_TOKENS] = settlement->counted_output_tokens,
+        [BUDGET_REQUESTS] = settlement->end == EXCHANGE_NOT_SENT ? 0 : 1,
+    }};
+    int result = budget_restore_reservation(budget, &reservation, err);
+    if (result == 0)
+        budget_settle(budget, &reservation, &used);
+    return result;
+}
+
+static int on_record(const struct journal_record *record, void *context, struct error *err)
+{
+    struct budget *budget = context;
+    switch (record->type) {
+    case JOURNAL_ACCOUNT:
+        return budget_restore_account(budget, record->account->scope, record->account->name,
+                                      record->account->period_start_us, &record->account->settled,
+                                      err);
+    case JOURNAL_SETTLEMENT:
+        return book(budget, record->settlement, err);
+    case JOURNAL_RUN_CLOSE:
+        budget_forget_run(budget, record->run_close->run_id);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int settle_orphan(struct journal *journal, struct budget *budget,
+                         const struct journal_reservation *reservation, struct error *err)
+{
+    struct journal_settlement settlement = {
+        .reserved_at_us = reservation->reserved_at_us,
+        .settled_at_us = clock_now_us(),
+        .first_byte_us = -1,
+        .reserved_pico_usd = reservation->cost_pico_usd,
+        .cost_pico_usd = reservation->cost_pico_usd,
+        .counted_pico_usd = reservation->cost_pico_usd,
+        .counted_tokens = reservation->tokens,
+        .counted_output_tokens = reservation->output_tokens,
+        .attempt = 1,
+        .end = EXCHANGE_ORPHANED,
+        .estimated = true,
+    };
+    memcpy(settlement.exchange_id, reservation->exchange_id, sizeof(settlement.exchange_id));
+    memcpy(settlement.run_id, reservation->run_id, sizeof(settlement.run_id));
+    memcpy(settlement.job, reservation->job, sizeof(settlement.job));
+    memcpy(settlement.model_asked, reservation->model, sizeof(settlement.model_asked));
+    memcpy(settlement.model, reservation->model, sizeof(settlement.model));
+    settlement.tokens.output = reservation->output_tokens;
+    if (reservation->tokens > reservation->output_tokens)
+        settlement.tokens.input = reservation->tokens - reservation->output_tokens;
+    int result = journal_append(
+        journal, &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = &settlement},
+        NULL, err);
+    return result < 0 ? result : book(budget, &settlement, err);
+}
+
+static int close_lost_run(struct journal *journal, struct budget *budget,
+                          const struct journal_live_run *run, struct error *err)
+{
+    struct journal_run_close close = {
+        .closed_at_us = clock_now_us(),
+        .end = RUN_LOST,
+        .memory_peak_bytes = -1,
+        .cpu_us = -1,
+        .exchanges = run->totals.exchanges,
+        .cost_pico_usd = run->totals.cost_pico_usd,
+        .tokens = run->totals.tokens,
+    };
+    memcpy(close.run_id, run->open.run_id, sizeof(close.run_id));
+    memcpy(close.job, run->open.job, sizeof(close.job));
+    budget_forget_run(budget, run->open.run_id);
+    return journal_append(journal,
+                          &(struct journal_record){.type = JOURNAL_RUN_CLOSE, .run_close = &close},
+                          NULL, err);
+}
+
+// Ends what was open. Each step takes the first of what is left, as appending moves the rest.
+static int settle_what_was_open(struct journal *journal, struct budget *budget,
+                                struct restore_summary *summary, struct error *err)
+{
+    const struct journal_live *live = journal_live(journal);
+    while (live->reservation_count > 0) {
+        struct journal_reservation reservation = live->reservations[0];
+        int result = settle_orphan(journal, budget, &reservation, err);
+        if (result < 0)
+            return error_wrap(err, "settling what was in flight at the last end");
+        summary->orphans++;
+        live = journal_live(journal);
+    }
+    while (live->run_count > 0) {
+        struct journal_live_run run = live->runs[0];
+        int result = close_lost_run(journal, budget, &run, err);
+        if (result < 0)
+            return error_wrap(err, "closing the runs of the last end");
+        summary->runs_lost++;
+        live = journal_live(journal);
+    }
+    return 0;
+}
+
+int restore(const char *directory, struct budget *budget, struct journal **journal,
+            struct restore_summary *summary, struct error *err)
+{
+    struct journal *opened = NULL;
+    struct journal_replay found = {0};
+    struct journal_options options = {
+        .directory = directory,
+        .replay = on_record,
+        .checkpoint = on_checkpoint,
+        .context = budget,
+    };
+    int result = journal_open(&opened, &options, &found, err);
+    if (result < 0)
+        return result;
+    *summary = (struct restore_summary){.records = found.records, .torn_bytes = found.torn_bytes};
+    result = settle_what_was_open(opened, budget, summary, err);
+    if (result < 0) {
+        journal_close(opened);
+        return result;
+    }
+    *journal = opened;
+    return 0;
+}

@@ -1,0 +1,471 @@
+// Serve: the daemon: wires proxy, budget, journal, slots and ledger feed together on one loop.
+
+#include "budget.h"
+#include "cleanup.h"
+#include "clock.h"
+#include "config.h"
+#include "control.h"
+#include "credential_pool.h"
+#include "curl_loop.h"
+#include "exchange.h"
+#include "feed_child.h"
+#include "journal.h"
+#include "log.h"
+#include "paths.h"
+#include "price.h"
+#include "proxy.h"
+#include "restore.h"
+#include "run_registry.h"
+#include "serve_options.h"
+#include "serve_status.h"
+#include "server.h"
+#include "subcommands.h"
+#include "upstream.h"
+
+#include <dirent.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#define CONNECTIONS_WARM 1
+#define DRAIN_MAX_S 600
+#define REFUSALS_MAX 512
+
+struct serve {
+    struct config config;
+    struct paths paths;
+    struct event_base *base;
+    struct event *terminate, *interrupt, *journal_ready, *drain;
+    struct price_table *prices;
+    struct budget *budget;
+    struct journal *journal;
+    struct credential_pool *credentials;
+    struct run_table *runs;
+    struct curl_loop *curl;
+    struct upstream *upstream;
+    struct proxy proxy;
+    struct server *server;
+    struct run_registry *registry;
+    struct control_server *control;
+    struct feed_child *feed;
+    struct ledger_feed_options feed_options;
+    char free_refusals[REFUSALS_MAX];
+    int64_t started_at_us;
+    int64_t drain_left_s;
+    bool draining;
+};
+
+// ---- the end: streams in flight finish
+
+static void on_drain(evutil_socket_t fd, short what, void *context)
+{
+    struct serve *serve = context;
+    (void)fd;
+    (void)what;
+    if (serve->proxy.exchange_count == 0 || --serve->drain_left_s <= 0)
+        event_base_loopexit(serve->base, NULL);
+}
+
+// The first signal drains, the second one ends at once.
+static void on_signal(evutil_socket_t signal_number, short what, void *context)
+{
+    struct serve *serve = context;
+    (void)what;
+    if (serve->draining) {
+        event_base_loopexit(serve->base, NULL);
+        return;
+    }
+    serve->draining = true;
+    serve->drain_left_s = DRAIN_MAX_S;
+    log_event(LOG_NOTICE, "stopping", "signal", log_int(signal_number), "exchanges",
+              log_int(serve->proxy.exchange_count), NULL);
+    sd_notify(0, "STOPPING=1");
+    server_stop(serve->server);
+    event_add(serve->drain, &(struct timeval){1, 0});
+    on_drain(-1, 0, serve);
+}
+
+// ---- what the parts tell each other
+
+static void on_journal_ready(evutil_socket_t fd, short what, void *context)
+{
+    struct serve *serve = context;
+    (void)fd;
+    (void)what;
+    journal_dispatch(serve->journal);
+    feed_child_wake(serve->feed);
+}
+
+static void on_feed_report(const struct ledger_feed_report *report, void *context)
+{
+    struct serve *serve = context;
+    journal_delete_before(serve->journal, report->acknowledged.segment);
+}
+
+static void on_exchange_ended(struct live_run *run, void *context)
+{
+    struct serve *serve = context;
+    run_registry_exchange_settled(serve->registry, run);
+}
+
+static void on_run_opened(struct live_run *run, void *context)
+{
+    struct serve *serve = context;
+    const struct {
+        enum budget_kind kind;
+        int64_t limit;
+    } ceilings[] = {
+        {BUDGET_COST, run->limits.cost_max_pico_usd},
+        {BUDGET_TOKENS, run->limits.tokens_max},
+        {BUDGET_OUTPUT_TOKENS, run->limits.output_tokens_max},
+        {BUDGET_REQUESTS, run->limits.requests_max},
+    };
+    struct error err;
+    for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
+        if (budget_set_ceiling(serve->budget, BUDGET_RUN, run->id, ceilings[i].kind,
+                               ceilings[i].limit, &err) < 0) {
+            log_event(LOG_ERR, "ceiling-not-set", "run", run->id, "error", err.text, NULL);
+            run_registry_end(serve->registry, run, RUN_KILLED, err.text);
+            return;
+        }
+}
+
+static void on_run_cancel(struct live_run *run, void *context)
+{
+    struct serve *serve = context;
+    exchange_cancel_run(&serve->proxy, run);
+}
+
+static void on_run_closed(struct live_run *run, void *context)
+{
+    struct serve *serve = context;
+    budget_forget_run(serve->budget, run->id);
+}
+
+static void on_control(struct control_peer *peer, const struct control_message *message,
+                       void *context)
+{
+    struct serve *serve = context;
+    if (run_registry_receive(serve->registry, peer, message))
+        return;
+    if (message->type != CONTROL_STATUS) {
+        control_peer_refuse(peer, CONTROL_INVALID, "the daemon does not take this message");
+        return;
+    }
+    struct control_message reply = {.type = CONTROL_STATUS_REPLY};
+    serve_status_fill(&reply.status, &(struct serve_status_sources){
+                                         .config = &serve->config,
+                                         .listen = server_address(serve->server),
+                                         .started_at_us = serve->started_at_us,
+                                         .exchanges_in_flight = serve->proxy.exchange_count,
+                                         .registry = serve->registry,
+                                         .credentials = serve->credentials,
+                                         .budget = serve->budget,
+                                         .feed = feed_child_report(serve->feed),
+                                     });
+    control_peer_send(peer, &reply);
+    control_peer_close(peer);
+    control_message_done(&reply);
+}
+
+static void on_control_gone(struct control_peer *peer, void *context)
+{
+    struct serve *serve = context;
+    run_registry_peer_gone(serve->registry, peer);
+}
+
+// ---- start, in the order of what needs what
+
+static int ceilings_set(struct serve *serve, struct error *err)
+{
+    const struct config_reeve *box = &serve->config.reeve;
+    int result = budget_set_ceiling(serve->budget, BUDGET_BOX_DAY, "", BUDGET_COST,
+                                    box->cost_max_per_day_pico_usd, err);
+    if (result == 0)
+        result = budget_set_ceiling(serve->budget, BUDGET_BOX_MONTH, "", BUDGET_COST,
+                                    box->cost_max_per_month_pico_usd, err);
+    if (result == 0)
+        result = budget_set_ceiling(serve->budget, BUDGET_BOX_DAY, "", BUDGET_TOKENS,
+                                    box->tokens_max_per_day, err);
+    for (size_t i = 0; result == 0 && i < serve->config.job_count; i++) {
+        const struct config_job *job = &serve->config.jobs[i];
+        result = budget_set_ceiling(serve->budget, BUDGET_JOB_DAY, job->name, BUDGET_COST,
+                                    job->cost_max_per_day_pico_usd, err);
+        if (result == 0)
+            result = budget_set_ceiling(serve->budget, BUDGET_JOB_MONTH, job->name, BUDGET_COST,
+                                        job->cost_max_per_month_pico_usd, err);
+        if (result == 0)
+            result = budget_set_ceiling(serve->budget, BUDGET_JOB_DAY, job->name, BUDGET_TOKENS,
+                                        job->tokens_max_per_day, err);
+    }
+    return result;
+}
+
+// Prices, budget and journal: what has been spent, and what it costs to spend more.
+static int accounting_open(struct serve *serve, struct error *err)
+{
+    const struct config_reeve *options = &serve->config.reeve;
+    struct restore_summary summary;
+    int result = options->prices != NULL
+                     ? price_table_load_file(&serve->prices, options->prices, err)
+                     : price_table_load_builtin(&serve->prices, err);
+    if (result == 0)
+        result = budget_new(&serve->budget, options->time_zone, err);
+    if (result == 0)
+        result = restore(serve->paths.journal_dir, serve->budget, &serve->journal, &summary, err);
+    if (result == 0)
+        result = ceilings_set(serve, err);
+    if (result < 0)
+        return result;
+    if (summary.records > 0 || summary.torn_bytes > 0)
+        log_event(LOG_NOTICE, "restored", "records", log_int(summary.records), "orphans",
+                  log_int(summary.orphans), "runs_lost", log_int(summary.runs_lost), "torn_bytes",
+                  log_int(summary.torn_bytes), NULL);
+    // Categories of refusal that are not billed are prices too.
+    size_t used = 0;
+    const struct price_row *row;
+    for (size_t i = 0; (row = price_table_at(serve->prices, i)) != NULL; i++)
+        if (row->kind == PRICE_REFUSAL && used + sizeof(row->model) < sizeof(serve->free_refusals))
+            used += (size_t)snprintf(serve->free_refusals + used,
+                                     sizeof(serve->free_refusals) - used, "%s ", row->model);
+    return 0;
+}
+
+// Credentials that `reeve credential add` has stored, when the configuration names none.
+static int stored_credentials_load(struct serve *serve, struct error *err)
+{
+    char directory[PATH_MAX], path[PATH_MAX];
+    int result = paths_in_state(&serve->paths, "credentials", directory, err);
+    if (result < 0)
+        return result;
+    DIR *listing = opendir(directory);
+    if (listing == NULL)
+        return errno == ENOENT ? 0 : error_set_errno(err, -errno, "reading %s", directory);
+    for (const struct dirent *entry; result == 0 && (entry = readdir(listing)) != NULL;) {
+        if (!config_name_is_valid(entry->d_name))
+            continue;
+        if (snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) >= (int)sizeof(path))
+            result = error_set(err, -ENAMETOOLONG, "%s/%s", directory, entry->d_name);
+        else
+            result = credential_pool_add(serve->credentials, entry->d_name, path, CREDENTIAL_ANY, 0,
+                                         err);
+    }
+    closedir(listing);
+    return result;
+}
+
+static int credentials_load(struct serve *serve, const char *credential_file, struct error *err)
+{
+    static const enum credential_type types[] = {
+        [CONFIG_CREDENTIAL_OAUTH] = CREDENTIAL_OAUTH,
+        [CONFIG_CREDENTIAL_OAUTH_TOKEN] = CREDENTIAL_OAUTH_TOKEN,
+        [CONFIG_CREDENTIAL_API_KEY] = CREDENTIAL_API_KEY,
+    };
+    int result = 0;
+    serve->credentials = credential_pool_new();
+    if (serve->credentials == NULL)
+        return error_set(err, -ENOMEM, "out of memory for credentials");
+    if (credential_file != NULL)
+        result = credential_pool_add(serve->credentials, "main", credential_file, CREDENTIAL_ANY, 0,
+                                     err);
+    for (size_t i = 0; result == 0 && i < serve->config.credential_count; i++) {
+        const struct config_credential *each = &serve->config.credentials[i];
+        char path[PATH_MAX];
+        result = paths_in_state(&serve->paths, each->file, path, err);
+        if (result == 0)
+            result = credential_pool_add(serve->credentials, each->name, path, types[each->type],
+                                         (int)each->priority, err);
+    }
+    if (result == 0 && credential_file == NULL && serve->config.credential_count == 0)
+        result = stored_credentials_load(serve, err);
+    if (result == 0 && credential_pool_count(serve->credentials) == 0)
+        log_event(LOG_WARNING, "no-credential", "hint", "reeve credential add", NULL);
+    return result;
+}
+
+static int proxy_open(struct serve *serve, struct error *err)
+{
+    static const enum tokens_count counts[] = {
+        [CONFIG_TOKENS_UNCACHED] = TOKENS_UNCACHED,
+        [CONFIG_TOKENS_ALL] = TOKENS_ALL,
+        [CONFIG_TOKENS_OUTPUT] = TOKENS_OUTPUT,
+    };
+    const struct config_reeve *options = &serve->config.reeve;
+    serve->runs = run_table_new();
+    if (serve->runs == NULL)
+        return error_set(err, -ENOMEM, "out of memory for the runs");
+    int result = curl_loop_new(&serve->curl, serve->base, err);
+    if (result == 0)
+        result = upstream_new(&serve->upstream, serve->base, serve->curl,
+                              &(struct upstream_options){
+                                  .base_url = options->upstream,
+                                  .ca_file = options->upstream_ca_file,
+                                  .connections_warm = CONNECTIONS_WARM,
+                              },
+                              err);
+    if (result < 0)
+        return result;
+    serve->proxy = (struct proxy){
+        .base = serve->base,
+        .runs = serve->runs,
+        .budget = serve->budget,
+        .journal = serve->journal,
+        .credentials = serve->credentials,
+        .upstream = serve->upstream,
+        .prices = serve->prices,
+        .spool_directory = serve->paths.state_dir,
+        .free_refusals = serve->free_refusals,
+        .tokens_count = counts[options->tokens_count],
+        .run_exchange_ended = on_exchange_ended,
+        .context = serve,
+    };
+    TAILQ_INIT(&serve->proxy.exchanges);
+    int listen_fd = sd_listen_fds(1) > 0 ? SD_LISTEN_FDS_START : -1;
+    return server_new(&serve->server, serve->base, options->listen, options->listen_anywhere,
+                      listen_fd, &serve->proxy, err);
+}
+
+static int guard_open(struct serve *serve, struct error *err)
+{
+    char base_url[CONTROL_TEXT_MAX];
+    snprintf(base_url, sizeof(base_url), "http://%s", server_address(serve->server));
+    int result = run_registry_new(&serve->registry,
+                                  &(struct run_registry_options){
+                                      .base = serve->base,
+                                      .table = serve->runs,
+                                      .journal = serve->journal,
+                                      .config = &serve->config,
+                                      .base_url = base_url,
+                                      .opened = on_run_opened,
+                                      .cancel = on_run_cancel,
+                                      .closed = on_run_closed,
+                                      .context = serve,
+                                  },
+                                  err);
+    if (result == 0)
+        result = control_server_new(&serve->control, serve->base, serve->paths.control_socket,
+                                    &(struct control_handlers){
+                                        .received = on_control,
+                                        .gone = on_control_gone,
+                                        .context = serve,
+                                    },
+                                    err);
+    if (result < 0)
+        return result;
+    serve->feed_options = (struct ledger_feed_options){
+        .state_directory = serve->paths.state_dir,
+        .journal_directory = serve->paths.journal_dir,
+        .dsn = serve->config.reeve.ledger,
+        .prices_file = serve->config.reeve.prices,
+    };
+    return feed_child_new(&serve->feed, serve->base, &serve->feed_options, on_feed_report, serve,
+                          err);
+}
+
+static int events_open(struct serve *serve, struct error *err)
+{
+    serve->terminate = evsignal_new(serve->base, SIGTERM, on_signal, serve);
+    serve->interrupt = evsignal_new(serve->base, SIGINT, on_signal, serve);
+    serve->drain = event_new(serve->base, -1, EV_PERSIST, on_drain, serve);
+    serve->journal_ready = event_new(serve->base, journal_event_fd(serve->journal),
+                                     EV_READ | EV_PERSIST, on_journal_ready, serve);
+    if (serve->terminate == NULL || serve->interrupt == NULL || serve->drain == NULL ||
+        serve->journal_ready == NULL)
+        return error_set(err, -ENOMEM, "out of memory for events");
+    event_add(serve->terminate, NULL);
+    event_add(serve->interrupt, NULL);
+    event_add(serve->journal_ready, NULL);
+    return 0;
+}
+
+static int serve_open(struct serve *serve, const struct serve_options *options, struct error *err)
+{
+    int result = serve_options_apply(options, &serve->config, err);
+    if (result == 0)
+        result = paths_resolve(&serve->paths, options->state_dir, &serve->config, err);
+    if (result < 0)
+        return result;
+    serve->started_at_us = clock_now_us();
+    serve->base = event_base_new();
+    if (serve->base == NULL)
+        return error_set(err, -ENOMEM, "out of memory for the event loop");
+    result = accounting_open(serve, err);
+    if (result == 0)
+        result = credentials_load(serve, options->credential_file, err);
+    if (result == 0)
+        result = proxy_open(serve, err);
+    if (result == 0)
+        result = guard_open(serve, err);
+    if (result == 0)
+        result = events_open(serve, err);
+    return result;
+}
+
+// The reverse order; every part may be missing.
+static void serve_close(struct serve *serve)
+{
+    struct event *const events[] = {serve->terminate, serve->interrupt, serve->journal_ready,
+                                    serve->drain};
+    if (serve->server != NULL)
+        exchange_cancel_run(&serve->proxy, NULL);
+    server_free(serve->server);
+    upstream_free(serve->upstream);
+    curl_loop_free(serve->curl);
+    control_server_free(serve->control);
+    run_registry_free(serve->registry);
+    run_table_free(serve->runs);
+    credential_pool_free(serve->credentials);
+    journal_close(serve->journal);
+    feed_child_free(serve->feed);
+    budget_free(serve->budget);
+    price_table_free(serve->prices);
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    if (serve->base != NULL)
+        event_base_free(serve->base);
+    config_done(&serve->config);
+}
+
+// Secrets are in this process: no core, no ptrace by others of the same user.
+static void process_harden(void)
+{
+    prctl(PR_SET_DUMPABLE, 0);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int serve_main(int argc, char **argv)
+{
+    struct serve_options options;
+    struct error err;
+    int code = EX_OK;
+    if (!serve_options_parse(&options, argc, argv, &code))
+        return code;
+    process_harden();
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    struct serve *serve = calloc(1, sizeof(*serve));
+    if (serve == NULL)
+        return EX_OSERR;
+    int result = serve_open(serve, &options, &err);
+    if (result == 0) {
+        log_event(LOG_NOTICE, "ready", "listen", server_address(serve->server), "upstream",
+                  serve->config.reeve.upstream, "state", serve->paths.state_dir, NULL);
+        sd_notify(0, "READY=1");
+        event_base_dispatch(serve->base);
+    } else {
+        fprintf(stderr, "reeve serve: %s\n", err.text);
+        code =
+            result == -EINVAL || result == -EACCES || result == -EPERM ? EX_CONFIG : EX_UNAVAILABLE;
+    }
+    serve_close(serve);
+    free(serve);
+    curl_global_cleanup();
+    if (result == 0)
+        log_event(LOG_NOTICE, "stopped", NULL);
+    return code;
+}

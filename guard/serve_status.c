@@ -1,0 +1,89 @@
+// Serve status: what the daemon knows of itself, gathered for `reeve status`.
+
+#include "serve_status.h"
+
+#include "clock.h"
+#include "version.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void add_credential(const struct credential *credential, void *context)
+{
+    struct status *status = context;
+    struct status_credential *entry = control_list_add(
+        &status->credentials, &status->credential_count, sizeof(*status->credentials));
+    if (entry == NULL)
+        return;
+    snprintf(entry->name, sizeof(entry->name), "%s", credential->name);
+    snprintf(entry->type, sizeof(entry->type), "%s", credential_type_name(credential->secret.type));
+    snprintf(entry->state, sizeof(entry->state), "%s", credential_state_name(credential->state));
+    entry->expires_at_us = credential->secret.expires_at_ms == INT64_MAX
+                               ? -1
+                               : credential->secret.expires_at_ms * 1000;
+}
+
+static void add_ceiling(struct status *status, struct budget *budget, enum budget_scope scope,
+                        const char *job, enum budget_kind kind, int64_t limit)
+{
+    if (limit == LIMIT_NONE)
+        return;
+    struct status_ceiling *entry =
+        control_list_add(&status->ceilings, &status->ceiling_count, sizeof(*status->ceilings));
+    if (entry == NULL)
+        return;
+    bool is_day = scope == BUDGET_BOX_DAY || scope == BUDGET_JOB_DAY;
+    snprintf(entry->scope, sizeof(entry->scope), "%s%s", *job != '\0' ? "job " : "box", job);
+    snprintf(entry->period, sizeof(entry->period), "%s", is_day ? "day" : "month");
+    snprintf(entry->kind, sizeof(entry->kind), "%s", kind == BUDGET_COST ? "cost" : "tokens");
+    budget_read(budget, scope, job, status->now_us, kind, &entry->settled, &entry->held,
+                &entry->limit);
+}
+
+static void add_ceilings(struct status *status, const struct config *config, struct budget *budget)
+{
+    const struct config_reeve *box = &config->reeve;
+    add_ceiling(status, budget, BUDGET_BOX_DAY, "", BUDGET_COST, box->cost_max_per_day_pico_usd);
+    add_ceiling(status, budget, BUDGET_BOX_DAY, "", BUDGET_TOKENS, box->tokens_max_per_day);
+    add_ceiling(status, budget, BUDGET_BOX_MONTH, "", BUDGET_COST,
+                box->cost_max_per_month_pico_usd);
+    for (size_t i = 0; i < config->job_count; i++) {
+        const struct config_job *job = &config->jobs[i];
+        add_ceiling(status, budget, BUDGET_JOB_DAY, job->name, BUDGET_COST,
+                    job->cost_max_per_day_pico_usd);
+        add_ceiling(status, budget, BUDGET_JOB_DAY, job->name, BUDGET_TOKENS,
+                    job->tokens_max_per_day);
+        add_ceiling(status, budget, BUDGET_JOB_MONTH, job->name, BUDGET_COST,
+                    job->cost_max_per_month_pico_usd);
+    }
+}
+
+static void describe_ledger(struct status *status, const struct ledger_feed_report *feed)
+{
+    status->journal_bytes = (int64_t)feed->lag_bytes;
+    status->ledger_lag_records =
+        feed->state == LEDGER_FEED_CONNECTED && feed->lag_bytes == 0 ? 0 : -1;
+    status->ledger_lag_us = status->ledger_lag_records;
+    if (feed->state == LEDGER_FEED_STARTING)
+        snprintf(status->ledger, sizeof(status->ledger), "starting");
+    else if (feed->state == LEDGER_FEED_RETRYING)
+        snprintf(status->ledger, sizeof(status->ledger), "behind: %.200s", feed->last_error);
+    else
+        snprintf(status->ledger, sizeof(status->ledger), "%s",
+                 feed->lag_bytes == 0 ? "up to date" : "catching up");
+}
+
+void serve_status_fill(struct status *status, const struct serve_status_sources *sources)
+{
+    snprintf(status->version, sizeof(status->version), "%s", REEVE_VERSION);
+    snprintf(status->listen, sizeof(status->listen), "%s", sources->listen);
+    snprintf(status->upstream, sizeof(status->upstream), "%s", sources->config->reeve.upstream);
+    status->pid = getpid();
+    status->started_at_us = sources->started_at_us;
+    status->now_us = clock_now_us();
+    status->exchanges_in_flight = (int64_t)sources->exchanges_in_flight;
+    run_registry_status(sources->registry, status);
+    credential_pool_each(sources->credentials, add_credential, status);
+    add_ceilings(status, sources->config, sources->budget);
+    describe_ledger(status, sources->feed);
+}
