@@ -16,7 +16,7 @@
 
 struct feed_child {
     struct event_base *base;
-    struct ledger_feed_options options;
+    struct ledger_catch_up_options options;
     void (*reported)(const struct ledger_feed_report *report, void *context);
     void *context;
     pid_t pid; // 0 while none runs
@@ -39,7 +39,7 @@ static void child_reap(struct feed_child *child)
         ;
     child->pid = 0;
     if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
-        log_event(LOG_WARNING, "ledger-feed-ended", "signal",
+        log_event(LOG_WARNING, "ledger_feed_ended", "signal",
                   WIFSIGNALED(status) ? log_int(WTERMSIG(status)) : NULL, "status",
                   WIFEXITED(status) ? log_int(WEXITSTATUS(status)) : NULL, NULL);
 }
@@ -73,7 +73,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
             break;
         if (report.last_error[0] != '\0' &&
             strcmp(report.last_error, child->report.last_error) != 0)
-            log_event(LOG_WARNING, "ledger-behind", "error", report.last_error, NULL);
+            log_event(LOG_WARNING, "ledger_behind", "error", report.last_error, NULL);
         child->report = report;
         child->delay_s = RESTART_DELAY_MIN_S;
         if (child->reported != NULL)
@@ -96,7 +96,7 @@ static void child_start(struct feed_child *child)
 {
     struct error err;
     if (ledger_feed_start(&child->options, &child->pid, &child->fd, &err) < 0) {
-        log_event(LOG_ERR, "ledger-feed-not-started", "error", err.text, NULL);
+        log_event(LOG_ERR, "ledger_feed_not_started", "error", err.text, NULL);
         child->pid = 0;
         child->fd = -1;
         restart_later(child);
@@ -111,7 +111,7 @@ static void child_start(struct feed_child *child)
 }
 
 int feed_child_new(struct feed_child **child, struct event_base *base,
-                   const struct ledger_feed_options *options,
+                   const struct ledger_catch_up_options *options,
                    void (*reported)(const struct ledger_feed_report *report, void *context),
                    void *context, struct error *err)
 {

@@ -9,7 +9,7 @@ struct feed_child;
 // Starts the feed. `options` and its texts are copied by reference and outlive the child.
 // `reported` (may be NULL) is called for every report.
 int feed_child_new(struct feed_child **child, struct event_base *base,
-                   const struct ledger_feed_options *options,
+                   const struct ledger_catch_up_options *options,
                    void (*reported)(const struct ledger_feed_report *report, void *context),
                    void *context, struct error *err);
 

@@ -52,7 +52,7 @@ struct serve {
     struct run_registry *registry;
     struct control_server *control;
     struct feed_child *feed;
-    struct ledger_feed_options feed_options;
+    struct ledger_catch_up_options feed_options;
     char free_refusals[REFUSALS_MAX];
     int64_t started_at_us;
     int64_t drain_left_s;
@@ -128,7 +128,7 @@ static void on_run_opened(struct live_run *run, void *context)
     for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
         if (budget_set_ceiling(serve->budget, BUDGET_RUN, run->id, ceilings[i].kind,
                                ceilings[i].limit, &err) < 0) {
-            log_event(LOG_ERR, "ceiling-not-set", "run", run->id, "error", err.text, NULL);
+            log_event(LOG_ERR, "ceiling_not_set", "run", run->id, "error", err.text, NULL);
             run_registry_end(serve->registry, run, RUN_KILLED, err.text);
             return;
         }
@@ -283,7 +283,7 @@ static int credentials_load(struct serve *serve, const char *credential_file, st
     if (result == 0 && credential_file == NULL && serve->config.credential_count == 0)
         result = stored_credentials_load(serve, err);
     if (result == 0 && credential_pool_count(serve->credentials) == 0)
-        log_event(LOG_WARNING, "no-credential", "hint", "reeve credential add", NULL);
+        log_event(LOG_WARNING, "no_credential", "hint", "reeve credential add", NULL);
     return result;
 }
 
@@ -356,9 +356,9 @@ static int guard_open(struct serve *serve, struct error *err)
                                     err);
     if (result < 0)
         return result;
-    serve->feed_options = (struct ledger_feed_options){
-        .state_directory = serve->paths.state_dir,
+    serve->feed_options = (struct ledger_catch_up_options){
         .journal_directory = serve->paths.journal_dir,
+        .postgres_directory = serve->paths.postgres_dir,
         .dsn = serve->config.reeve.ledger,
         .prices_file = serve->config.reeve.prices,
     };

@@ -61,16 +61,23 @@ static void add_ceilings(struct status *status, const struct config *config, str
 static void describe_ledger(struct status *status, const struct ledger_feed_report *feed)
 {
     status->journal_bytes = (int64_t)feed->lag_bytes;
-    status->ledger_lag_records =
-        feed->state == LEDGER_FEED_CONNECTED && feed->lag_bytes == 0 ? 0 : -1;
+    status->ledger_lag_records = feed->state == LEDGER_FEED_LEVEL ? 0 : -1;
     status->ledger_lag_us = status->ledger_lag_records;
-    if (feed->state == LEDGER_FEED_STARTING)
+    switch ((enum ledger_feed_state)feed->state) {
+    case LEDGER_FEED_STARTING:
+    case LEDGER_FEED_STATES:
         snprintf(status->ledger, sizeof(status->ledger), "starting");
-    else if (feed->state == LEDGER_FEED_RETRYING)
+        return;
+    case LEDGER_FEED_LEVEL:
+        snprintf(status->ledger, sizeof(status->ledger), "up to date");
+        return;
+    case LEDGER_FEED_WRITING:
+        snprintf(status->ledger, sizeof(status->ledger), "catching up");
+        return;
+    case LEDGER_FEED_RETRYING:
         snprintf(status->ledger, sizeof(status->ledger), "behind: %.200s", feed->last_error);
-    else
-        snprintf(status->ledger, sizeof(status->ledger), "%s",
-                 feed->lag_bytes == 0 ? "up to date" : "catching up");
+        return;
+    }
 }
 
 void serve_status_fill(struct status *status, const struct serve_status_sources *sources)

@@ -130,7 +130,7 @@ static enum admit_outcome reservation_record(struct proxy *proxy, struct admissi
     if (result == 0)
         return ADMIT_FITS;
     budget_release(proxy->budget, reservation);
-    log_event(LOG_ERR, "journal-refused", "run", reservation->run_id, "error", err.text, NULL);
+    log_event(LOG_ERR, "journal_refused", "run", reservation->run_id, "error", err.text, NULL);
     snprintf(message, ADMIT_MESSAGE_MAX, "reeve: the journal cannot take this request: %.200s",
              err.text);
     return ADMIT_FAILED;

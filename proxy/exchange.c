@@ -479,7 +479,7 @@ static void on_durable(struct journal_waiter *waiter, int result)
     struct exchange *exchange =
         (struct exchange *)((char *)waiter - offsetof(struct exchange, durable));
     if (result < 0)
-        log_event(LOG_CRIT, "reservation-not-durable", "run", exchange->run->id, "error",
+        log_event(LOG_CRIT, "reservation_not_durable", "run", exchange->run->id, "error",
                   strerror(-result), NULL);
     exchange->on_disk = true;
     agent_uncork(exchange->agent);
@@ -516,7 +516,7 @@ static void on_head(void *context, const struct http_head *head)
     if (!success)
         exchange_settle(exchange, EXCHANGE_UPSTREAM_ERROR);
     if (relay_head(&exchange->relay, exchange->agent, head, &err) < 0) {
-        log_event(LOG_ERR, "relay-failed", "run", exchange->run->id, "error", err.text, NULL);
+        log_event(LOG_ERR, "relay_failed", "run", exchange->run->id, "error", err.text, NULL);
         agent_abort(take_pointer(&exchange->agent));
         exchange_agent_gone(exchange);
         return;
@@ -570,7 +570,7 @@ static void on_done(void *context, enum upstream_end end, const struct error *er
     struct exchange *exchange = context;
     exchange->transfer = NULL;
     if (end != UPSTREAM_COMPLETE)
-        log_event(LOG_WARNING, "upstream-failed", "run", exchange->run->id, "path", exchange->path,
+        log_event(LOG_WARNING, "upstream_failed", "run", exchange->run->id, "path", exchange->path,
                   "error", err->text, NULL);
     exchange_settle(exchange, ends[end]);
     if (exchange->route.kind != ROUTE_MESSAGES && end == UPSTREAM_COMPLETE)

@@ -37,7 +37,7 @@ static void charge_usage(const struct proxy *proxy, struct journal_settlement *r
     struct error err;
     const struct usage *usage = &metered->usage;
     if (price_usage(proxy->prices, usage, record->reserved_at_us, &quote, &err) < 0) {
-        log_event(LOG_ERR, "usage-not-priced", "run", record->run_id, "error", err.text, NULL);
+        log_event(LOG_ERR, "usage_not_priced", "run", record->run_id, "error", err.text, NULL);
         charge_reservation(record, reserved);
         return;
     }
@@ -140,7 +140,7 @@ void settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     if (journal_append(proxy->journal,
                        &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = &record},
                        NULL, &err) < 0)
-        log_event(LOG_CRIT, "settlement-not-journaled", "run", run->id, "error", err.text, NULL);
+        log_event(LOG_CRIT, "settlement_not_journaled", "run", run->id, "error", err.text, NULL);
     budget_settle(proxy->budget, &admission->reservation, &used);
     add_to_run(run, &record);
     log_settlement(&record);

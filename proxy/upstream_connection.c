@@ -103,7 +103,7 @@ static void on_connected(struct curl_loop_job *job, CURLcode result)
     error_set(&err, -EHOSTUNREACH, "connecting to %s: %s", upstream->url,
               connection->error_text[0] != '\0' ? connection->error_text
                                                 : curl_easy_strerror(result));
-    log_event(LOG_WARNING, "upstream-unreachable", "error", err.text, NULL);
+    log_event(LOG_WARNING, "upstream_unreachable", "error", err.text, NULL);
     connection_close(connection);
     struct upstream_transfer *transfer = TAILQ_FIRST(&upstream->waiting);
     if (transfer == NULL)
