@@ -65,8 +65,15 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(LIBRARY)
 $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz_%.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
+FAKE_LDLIBS := -levent_core -lssl -lcrypto -ljansson -lz
+
 $(BUILD)/tests/fake_claude: $(FAKE:%.c=$(BUILD)/%.o)
-	$(CC) $(LDFLAGS) -o $@ $^ -levent_openssl -levent_core -lssl -lcrypto -ljansson -lz
+	$(CC) $(LDFLAGS) -o $@ $^ $(FAKE_LDLIBS)
+
+# The fake judges reeve, so its tests do not link reeve.
+$(BUILD)/tests/test_fake_%: $(BUILD)/tests/test_fake_%.o \
+    $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fake_claude.c,$(FAKE)))
+	$(CC) $(LDFLAGS) -o $@ $^ $(FAKE_LDLIBS) $(call package,--libs check)
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(LDFLAGS) -o $@ $^

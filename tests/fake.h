@@ -34,6 +34,7 @@ struct fake {
     char nonce[FAKE_NONCE_MAX]; // makes ids differ between processes
     uint64_t last_id;
     uint64_t last_connection;
+    struct connection *connections;    // open ones
     char read_buffer[FAKE_READ_BYTES]; // shared by all connections
 };
 
@@ -89,6 +90,9 @@ void fake_batches_free(struct fake_batches *batches);
 
 // Serves a connection that was accepted. Takes `fd`; `tls` may be NULL.
 void fake_connection_start(struct fake *fake, int fd, SSL_CTX *tls);
+
+// Ends all connections. What was being answered is in the books as disconnected.
+void fake_connections_close(struct fake *fake);
 
 // fake_bench.c
 

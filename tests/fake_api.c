@@ -305,8 +305,12 @@ void fake_api_answer(struct fake *fake, const struct fake_request *request,
     answer_call(&call);
     json_decref(call.body);
     add_scripted_headers(&exchange->answer);
-    if (exchange->entry != NULL)
+    if (exchange->entry != NULL) {
+        json_t *script_id = json_object_get(exchange->answer.script, "id");
         json_object_set_new(exchange->entry, "status", json_integer(exchange->answer.status));
+        if (script_id != NULL)
+            json_object_set(exchange->entry, "script_id", script_id);
+    }
 }
 
 // What an answer that ended like this costs: all of it, or what was sent of it, or nothing.

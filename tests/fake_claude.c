@@ -9,7 +9,7 @@
 // Words of a script (an unknown one is answered with 400, so that a misspelling is seen):
 //   turns [{}, ...]      by the number of assistant messages since the marker: a tool loop
 //   attempts [{}, ...]   by how often this very script was seen: fail once, then work
-//   id                   no meaning: makes scripts with attempts differ
+//   id                   stands in the books; makes scripts with attempts differ
 //  instead of a message
 //   status N, error TYPE, message TEXT, error_code CODE; count_tokens_status N
 //   body TEXT, content_type TYPE       any answer at all
@@ -124,17 +124,21 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 // Listens on `text` and prints the address under `name`.
 static bool start_listener(struct listener *listener, const char *text, const char *name)
 {
-    struct sockaddr_in address;
-    int length = sizeof(address);
-    if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length) != 0 ||
-        address.sin_family != AF_INET || ntohl(address.sin_addr.s_addr) != INADDR_LOOPBACK) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    static const char host[] = "127.0.0.1:";
+    char *end = NULL;
+    unsigned long port = 0;
+    if (strncmp(text, host, strlen(host)) == 0)
+        port = strtoul(text + strlen(host), &end, 10);
+    if (end == NULL || end == text + strlen(host) || *end != '\0' || port > UINT16_MAX) {
         fprintf(stderr, "fake_claude: %s is not 127.0.0.1:PORT\n", text);
         return false;
     }
+    address.sin_port = htons((uint16_t)port);
     listener->accepting =
         evconnlistener_new_bind(listener->fake->base, on_accept, listener,
                                 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-                                BACKLOG, (struct sockaddr *)&address, length);
+                                BACKLOG, (struct sockaddr *)&address, sizeof(address));
     if (listener->accepting == NULL) {
         fprintf(stderr, "fake_claude: listening on %s: %s\n", text, strerror(errno));
         return false;
@@ -238,6 +242,7 @@ static bool init_fake(struct fake *fake, const struct options *options)
 
 static void done_fake(struct fake *fake)
 {
+    fake_connections_close(fake);
     fake_credentials_free(fake->credentials);
     fake_scripts_free(fake->scripts);
     fake_books_free(fake->books);

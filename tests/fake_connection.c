@@ -17,6 +17,8 @@ enum connection_state { READING_HEAD, READING_BODY, ANSWERING, HANGING, CLOSING 
 
 struct connection {
     struct fake *fake;
+    struct connection *next;
+    struct connection **link; // that points here
     uint64_t number;
     enum connection_state state;
     struct fake_io io;
@@ -73,6 +75,9 @@ static void close_connection(struct connection *connection, bool reset)
 {
     enter(connection, CLOSING);
     close_exchange(connection, FAKE_END_DISCONNECTED);
+    *connection->link = connection->next;
+    if (connection->next != NULL)
+        connection->next->link = connection->link;
     fake_parts_done(&connection->wire);
     fake_head_done(&connection->request.head);
     event_free(connection->readable);
@@ -353,6 +358,11 @@ void fake_connection_start(struct fake *fake, int fd, SSL_CTX *tls)
     if (connection == NULL || fake_io_init(&connection->io, fd, tls) != 0)
         abort();
     connection->fake = fake;
+    connection->next = fake->connections;
+    connection->link = &fake->connections;
+    if (connection->next != NULL)
+        connection->next->link = &connection->next;
+    fake->connections = connection;
     connection->number = ++fake->last_connection;
     connection->input = evbuffer_new();
     connection->body = evbuffer_new();
@@ -360,4 +370,10 @@ void fake_connection_start(struct fake *fake, int fd, SSL_CTX *tls)
     connection->writable = event_new(fake->base, fd, EV_WRITE, on_sendable, connection);
     connection->delay = event_new(fake->base, -1, EV_TIMEOUT, on_sendable, connection);
     event_add(connection->readable, NULL);
+}
+
+void fake_connections_close(struct fake *fake)
+{
+    while (fake->connections != NULL)
+        close_connection(fake->connections, true);
 }

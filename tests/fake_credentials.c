@@ -160,12 +160,10 @@ const struct fake_credential *fake_credentials_check(struct fake_credentials *cr
         refuse(refusal, 401, "there is more than one credential");
         return NULL;
     }
-    if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) != 0) {
-        refuse(refusal, 401, "Authorization is not Bearer");
-        return NULL;
-    }
-    struct fake_credential *known =
-        find_or_learn(credentials, key != NULL ? key : authorization + 7);
+    const char *secret = key;
+    if (authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0)
+        secret = authorization + 7;
+    struct fake_credential *known = secret != NULL ? find_or_learn(credentials, secret) : NULL;
     *found = known;
     *refusal = (struct fake_refusal){0};
     if (known == NULL || (known->is_oauth && key != NULL))

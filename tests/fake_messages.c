@@ -16,8 +16,10 @@ const char *fake_body_decode(const char *coding, const char *body, size_t *lengt
         return "request_body_encoding_unsupported";
     z_stream inflater = {.next_in = (unsigned char *)body, .avail_in = (uInt)*length};
     size_t size = *length * 4 + 1024;
-    int result = inflateInit2(&inflater, 15 + 16);
+    int result;
     *decoded = NULL;
+    if (inflateInit2(&inflater, 15 + 16) != Z_OK)
+        abort();
     do {
         size = size * 2 < max ? size * 2 : max;
         char *larger = realloc(*decoded, size + 1);
