@@ -82,6 +82,7 @@ static void take_block(struct meter_message *message, struct slice block)
     take_text(json_member(json_member(block, "to"), "model"), fallback->to, sizeof(fallback->to));
     fallback->text_bytes = message->text_bytes;
     message->text_bytes = 0;
+    message->spoke = false;
 }
 
 // The text of a delta event in the form that the API writes it in, or NULL bytes: 40 of these come

@@ -28,7 +28,7 @@ struct meter_message {
     bool counted;        // output_tokens is a count, no longer message_start's placeholder
     const char *problem; // why its usage cannot be read, NULL while it can
     int64_t text_bytes;  // UTF-8 of all deltas since the last count or fallback
-    bool spoke;          // there has been a delta at all
+    bool spoke;          // there has been a delta, since the last fallback
     char model[MODEL_NAME_MAX];
     char id[METER_TEXT_MAX];
     char stop_reason[METER_TEXT_MAX];

@@ -105,31 +105,23 @@ static void find_model(const struct meter_message *message, struct usage *usage)
             memcpy(usage->model, usage->iterations[i].model, sizeof(usage->model));
 }
 
-// The message as a whole was refused. It is free only if that is certain: nothing was said, no
-// attempt has output, nothing else was done for it, and the category is a free one.
+// The model that answered refused. That is free only if it is certain: it had said nothing, no
+// iteration has output, no search was made for it, and the category is a free one.
 static void mark_refused(const struct meter_message *message, const char *free_refusals,
                          struct meter_result *result)
 {
     struct usage *usage = &result->usage;
     const char *category = message->category[0] != '\0' ? message->category : "none";
-    struct usage_iteration *last = NULL;
-    bool others_unbilled = true;
     if (strcmp(message->stop_reason, "refusal") != 0)
         return;
     slice_copy(slice_of(category), result->refusal_category, sizeof(result->refusal_category));
-    if (message->state != METER_MESSAGE_WHOLE || usage->tokens.output != 0 || message->spoke ||
-        usage->web_search_requests != 0 || !is_free(category, free_refusals))
-        return;
-    for (size_t i = 0; i < usage->iteration_count; i++) {
-        struct usage_iteration *iteration = &usage->iterations[i];
-        if (last != NULL)
-            others_unbilled &= last->declined_unbilled;
-        last = is_attempt(iteration) ? iteration : NULL;
-        others_unbilled &= is_attempt(iteration) && iteration->tokens.output == 0;
-    }
-    if (last != NULL && last->tokens.output == 0)
-        last->declined_unbilled = last->type == USAGE_ITERATION_FALLBACK_MESSAGE;
-    usage->refused_unbilled = others_unbilled;
+    bool silent = message->state == METER_MESSAGE_WHOLE && !message->spoke &&
+                  usage->tokens.output == 0 && usage->web_search_requests == 0;
+    enum usage_iteration_type serving = usage_json_serving_type(usage);
+    for (size_t i = 0; i < usage->iteration_count; i++)
+        if (usage->iterations[i].type == serving && !usage->iterations[i].declined_unbilled)
+            silent &= usage->iterations[i].tokens.output == 0;
+    usage->refused_unbilled = silent && is_free(category, free_refusals);
 }
 
 static void keep_usage_json(const struct meter_message *message, struct meter_result *result)

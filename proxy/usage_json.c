@@ -114,15 +114,6 @@ static const char *read_iterations(const json_t *array, struct usage *usage)
     return NULL;
 }
 
-// The type of the iterations that the top level covers: of the attempt that served.
-static enum usage_iteration_type find_serving_type(const struct usage *usage)
-{
-    for (size_t i = 0; i < usage->iteration_count; i++)
-        if (usage->iterations[i].type == USAGE_ITERATION_FALLBACK_MESSAGE)
-            return USAGE_ITERATION_FALLBACK_MESSAGE;
-    return USAGE_ITERATION_MESSAGE;
-}
-
 // The split comes with message_start only. When the cache writes have grown since (each round of a
 // server tool writes again), the iterations know better.
 static bool split_grown_cache_writes(const json_t *object, struct usage *usage)
@@ -136,7 +127,7 @@ static bool split_grown_cache_writes(const json_t *object, struct usage *usage)
         !read_count(split, "ephemeral_1h_input_tokens", &split_1h))
         return false;
     const json_t *iterations = json_object_get(object, "iterations");
-    enum usage_iteration_type serving = find_serving_type(usage);
+    enum usage_iteration_type serving = usage_json_serving_type(usage);
     for (size_t i = 0; i < usage->iteration_count; i++) {
         if (usage->iterations[i].type != serving)
             continue;
@@ -177,4 +168,12 @@ const char *usage_json_read(const json_t *usage, struct usage *read)
     }
     *read = result;
     return problem;
+}
+
+enum usage_iteration_type usage_json_serving_type(const struct usage *usage)
+{
+    for (size_t i = 0; i < usage->iteration_count; i++)
+        if (usage->iterations[i].type == USAGE_ITERATION_FALLBACK_MESSAGE)
+            return USAGE_ITERATION_FALLBACK_MESSAGE;
+    return USAGE_ITERATION_MESSAGE;
 }

@@ -19,3 +19,6 @@ const char *usage_json_merge(json_t **usage, struct slice newer);
 // Returns NULL, or what is wrong with *read zero: a count that is no number from 0 to 2^53, or more
 // iterations than USAGE_ITERATIONS_MAX.
 const char *usage_json_read(const json_t *usage, struct usage *read);
+
+// The type of the iterations that the top level sums up: of the attempt that served.
+enum usage_iteration_type usage_json_serving_type(const struct usage *usage);
