@@ -61,6 +61,8 @@ struct control_granted {
     char run_id[RUN_ID_MAX];
     char run_key[RUN_KEY_MAX]; // a secret: wiped by control_message_done()
     char base_url[CONTROL_TEXT_MAX];
+    char job[JOB_NAME_MAX]; // the default one, if none was named
+    int64_t kill_grace_us;
     struct run_limits limits; // as tightened by the job's configuration
 };
 

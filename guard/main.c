@@ -13,6 +13,11 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"run", run_main, "run a command behind the proxy, in its own cgroup"},
+    {"status", status_main, "live runs, slots, ceilings, credentials, ledger"},
+    {"kill", kill_main, "end a run"},
+    {"credential", credential_main, "store and list credentials"},
+    {"config", config_main, "check or show the configuration"},
     {NULL, NULL, NULL},
 };
 

@@ -196,18 +196,19 @@ void run_registry_free(struct run_registry *registry)
     free(registry);
 }
 
-// Limits of the run by what the daemon's own configuration says of its job.
-static int combine_limits(const struct run_registry *registry, struct control_run_open *asked,
-                          struct error *err)
+// Applies what the daemon's own configuration says of the run's job.
+static int apply_job(struct registered_run *run, struct error *err)
 {
-    const struct config_job *configured = config_find_job(registry->options.config, asked->job);
-    if (configured != NULL)
-        return run_limits_combine(&asked->limits, configured, true, &asked->limits, err);
+    const struct config_job *configured =
+        config_find_job(run->registry->options.config, run->asked.job);
     struct config_job defaults;
-    int result = config_job_init(&defaults, asked->job, err);
+    int result = config_job_init(&defaults, run->asked.job, err);
     if (result < 0)
         return result;
-    result = run_limits_combine(&asked->limits, &defaults, false, &asked->limits, err);
+    const struct config_job *job = configured != NULL ? configured : &defaults;
+    run->kill_grace_us = job->kill_grace_us;
+    result =
+        run_limits_combine(&run->asked.limits, job, configured != NULL, &run->asked.limits, err);
     config_job_done(&defaults);
     return result;
 }
@@ -225,6 +226,7 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
         control_peer_refuse(peer, CONTROL_UNAVAILABLE, "the daemon is out of memory");
         return;
     }
+    run->registry = registry;
     run->asked = *asked;
     if (run->asked.job[0] == '\0')
         memcpy(run->asked.job, JOB_DEFAULT, sizeof(JOB_DEFAULT));
@@ -235,13 +237,12 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
     else if (run->asked.wait_us < 0)
         result = error_set(&err, -EINVAL, "the time to wait is negative");
     else
-        result = combine_limits(registry, &run->asked, &err);
+        result = apply_job(run, &err);
     if (result < 0) {
         free(run);
         control_peer_refuse(peer, CONTROL_INVALID, "%s", err.text);
         return;
     }
-    run->registry = registry;
     run->peer = peer;
     run->asked_at_us = clock_now_us();
     run->next = registry->runs;

@@ -24,6 +24,7 @@ struct registered_run {
     struct control_peer *peer;     // NULL once the supervisor is gone
     struct control_run_open asked; // limits combined with the job's
     int64_t asked_at_us;
+    int64_t kill_grace_us;
     struct live_run *live;          // from REGISTERED_STARTING on
     enum run_end forced;            // RUN_LIVE: nobody has ended it by force
     struct control_run_ended ended; // from REGISTERED_SETTLING on

@@ -1,0 +1,158 @@
+// No cgroup: the processes of the run are the descendants of this one.
+//
+// As their reaper (PR_SET_CHILD_SUBREAPER) this process inherits those whose parent has died, so
+// that none gets out of sight. That is no wall, and nothing limits their memory or number.
+
+#include "cgroup_backend.h"
+#include "cleanup.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define PROCESSES_MAX 32768 // looked at; pid_max is that by default
+
+struct cgroup_none {
+    struct run_cgroup common;
+    pid_t supervisor;
+    pid_t leader; // of the command's process group, 0 before there is one
+};
+
+struct process {
+    pid_t pid;
+    pid_t parent;
+    bool is_ours;
+};
+
+// Pid and parent from "PID (NAME) STATE PPID …"; NAME may hold anything. False: it is gone, or
+// dead.
+static bool read_process(const char *pid, struct process *process)
+{
+    char path[64], text[512];
+    char state;
+    int parent;
+    snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+    if (cgroup_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+        return false;
+    const char *end = strrchr(text, ')');
+    if (end == NULL || sscanf(end + 1, " %c %d", &state, &parent) != 2 || state == 'Z')
+        return false;
+    *process = (struct process){.pid = (pid_t)atol(pid), .parent = parent};
+    return true;
+}
+
+// Marks descendants of this process. Each pass reaches one generation at least.
+static size_t mark_descendants(struct process *processes, size_t count)
+{
+    size_t ours = 0;
+    for (bool found = true; found;) {
+        found = false;
+        for (size_t i = 0; i < count; i++) {
+            bool is_ours = processes[i].parent == getpid();
+            for (size_t j = 0; j < count && !is_ours; j++)
+                is_ours = processes[j].is_ours && processes[j].pid == processes[i].parent;
+            found |= is_ours && !processes[i].is_ours;
+            ours += is_ours && !processes[i].is_ours;
+            processes[i].is_ours |= is_ours;
+        }
+    }
+    return ours;
+}
+
+// Signals all descendants; 0 only counts.
+static size_t signal_descendants(int signal)
+{
+    cleanup_free struct process *processes = malloc(PROCESSES_MAX * sizeof(*processes));
+    DIR *directory = opendir("/proc");
+    size_t count = 0;
+    const struct dirent *entry;
+    if (processes == NULL || directory == NULL) {
+        if (directory != NULL)
+            closedir(directory);
+        return 0;
+    }
+    while (count < PROCESSES_MAX && (entry = readdir(directory)) != NULL)
+        if (isdigit((unsigned char)entry->d_name[0]))
+            count += read_process(entry->d_name, &processes[count]);
+    closedir(directory);
+    size_t ours = mark_descendants(processes, count);
+    for (size_t i = 0; i < count && signal != 0; i++)
+        if (processes[i].is_ours)
+            kill(processes[i].pid, signal);
+    return ours;
+}
+
+static int none_attach(struct run_cgroup *common, pid_t pid, struct error *err)
+{
+    (void)err;
+    ((struct cgroup_none *)(void *)common)->leader = pid;
+    return 0;
+}
+
+static bool none_is_populated(const struct run_cgroup *common)
+{
+    (void)common;
+    return signal_descendants(0) > 0;
+}
+
+static void none_signal(struct run_cgroup *common, int signal)
+{
+    (void)common;
+    signal_descendants(signal);
+}
+
+static void none_kill(struct run_cgroup *common)
+{
+    const struct cgroup_none *group = (const struct cgroup_none *)(void *)common;
+    if (getpid() == group->supervisor)
+        signal_descendants(SIGKILL);
+    else if (group->leader > 0) // its watchdog can still reach the process group
+        kill(-group->leader, SIGKILL);
+}
+
+static void none_read_usage(const struct run_cgroup *common, struct run_cgroup_usage *usage)
+{
+    (void)common;
+    struct rusage children;
+    *usage = (struct run_cgroup_usage){.memory_peak_bytes = -1, .cpu_us = -1};
+    if (getrusage(RUSAGE_CHILDREN, &children) == 0)
+        usage->cpu_us = (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * INT64_C(1000000) +
+                        children.ru_utime.tv_usec + children.ru_stime.tv_usec;
+}
+
+static int none_destroy(struct run_cgroup *common, struct error *err)
+{
+    (void)common;
+    (void)err;
+    return 0;
+}
+
+static void none_free(struct run_cgroup *common)
+{
+    free(common);
+}
+
+static const struct cgroup_backend none_backend = {
+    .attach = none_attach,
+    .is_populated = none_is_populated,
+    .signal = none_signal,
+    .kill = none_kill,
+    .read_usage = none_read_usage,
+    .destroy = none_destroy,
+    .free = none_free,
+};
+
+int cgroup_none_new(struct run_cgroup **group, struct error *err)
+{
+    struct cgroup_none *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return error_set_errno(err, -ENOMEM, "preparing a run without a cgroup");
+    made->common = (struct run_cgroup){.backend = &none_backend, .spawn_fd = -1, .event_fd = -1};
+    made->supervisor = getpid();
+    *group = &made->common;
+    return 0;
+}

@@ -1,0 +1,245 @@
+// Run: the supervisor of one run, from the wish for a slot to its last line.
+//
+//     slot ▶ cgroup ▶ spawn ▶ watch ▶ end (cgroup empty) ▶ settle ▶ summary
+
+#include "supervisor.h"
+
+#include "cleanup.h"
+#include "clock.h"
+#include "control.h"
+#include "environment.h"
+#include "run_exit.h"
+#include "run_summary.h"
+#include "spawn.h"
+#include "terminal.h"
+#include "watch.h"
+#include "watchdog.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+// What the steps hand on. A step that fails sets `exit_code`.
+struct supervisor {
+    const struct supervisor_options *options;
+    struct control_client *client;
+    struct control_message granted; // holds the run key until the command has it
+    struct run_cgroup *group;
+    int watchdog_fd;
+    struct terminal terminal;
+    struct watch *watch;
+    pid_t pid; // of the command
+    int64_t started_us;
+    struct watch_outcome outcome;
+    struct run_summary summary;
+    int exit_code;
+};
+
+static int fail_with(struct supervisor *run, int exit_code, const struct error *err)
+{
+    run->exit_code = exit_code;
+    return err->code;
+}
+
+static int fail_refused(struct supervisor *run, const struct control_refused *refused,
+                        struct error *err)
+{
+    static const int exit_codes[] = {
+        [CONTROL_NO_SLOT] = RUN_EXIT_NO_SLOT,         [CONTROL_CEILING] = RUN_EXIT_CEILING,
+        [CONTROL_INVALID] = RUN_EXIT_USAGE,           [CONTROL_UNKNOWN_RUN] = RUN_EXIT_USAGE,
+        [CONTROL_UNAVAILABLE] = RUN_EXIT_UNREACHABLE,
+    };
+    error_set(err, -EAGAIN, "%s", refused->text);
+    return fail_with(run, exit_codes[refused->code], err);
+}
+
+static void fill_request(const struct supervisor_options *options, struct control_message *request)
+{
+    *request = (struct control_message){
+        .type = CONTROL_RUN_OPEN,
+        .run_open = {.pid = getpid(),
+                     .priority = options->priority,
+                     .wait_us = options->wait_us,
+                     .limits = options->limits},
+    };
+    snprintf(request->run_open.job, sizeof(request->run_open.job), "%s", options->job);
+    snprintf(request->run_open.command, sizeof(request->run_open.command), "%s", options->argv[0]);
+}
+
+// Asks the daemon for a slot, and waits for it as long as it was told to.
+static int take_slot(struct supervisor *run, struct error *err)
+{
+    struct control_message message;
+    fill_request(run->options, &message);
+    if (control_client_open(&run->client, run->options->control_socket, err) < 0 ||
+        control_client_send(run->client, &message, err) < 0)
+        return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+    for (;;) {
+        if (control_client_receive(run->client, -1, &message, err) < 0)
+            return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+        switch (message.type) {
+        case CONTROL_QUEUED:
+            fprintf(stderr, "reeve: waiting for a slot, number %lld in the queue\n",
+                    (long long)message.queued.position);
+            break;
+        case CONTROL_GRANTED:
+            run->granted = message;
+            explicit_bzero(&message, sizeof(message));
+            run->started_us = clock_monotonic_us();
+            memcpy(run->summary.run_id, run->granted.granted.run_id, RUN_ID_MAX);
+            memcpy(run->summary.job, run->granted.granted.job, JOB_NAME_MAX);
+            return 0;
+        case CONTROL_REFUSED:
+            return fail_refused(run, &message.refused, err);
+        default:
+            error_set(err, -EBADMSG, "the daemon answered with a message of type %d", message.type);
+            return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+        }
+    }
+}
+
+// Makes the run's cgroup, and leaves somebody behind who cleans it up if we cannot.
+static int make_cgroup(struct supervisor *run, struct error *err)
+{
+    const struct control_granted *granted = &run->granted.granted;
+    if (run_cgroup_new(&run->group, run->options->cgroup, granted->run_id, &granted->limits, err) <
+        0)
+        return fail_with(run, RUN_EXIT_FAILURE, err);
+    run->watchdog_fd = watchdog_start(run->group, &run->granted, sizeof(run->granted), err);
+    return run->watchdog_fd < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
+}
+
+static int prepare_watch(struct supervisor *run, struct error *err)
+{
+    terminal_open(&run->terminal);
+    struct watch_options options = {
+        .group = run->group,
+        .client = run->client,
+        .terminal = &run->terminal,
+        .runtime_max_us = run->granted.granted.limits.runtime_max_us,
+        .kill_grace_us = run->granted.granted.kill_grace_us,
+    };
+    return watch_new(&run->watch, &options, err) < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
+}
+
+// Starts the command in its cgroup, with the run's identity, which is then forgotten here.
+static int spawn(struct supervisor *run, struct error *err)
+{
+    char **environment;
+    if (environment_new(&environment, environ, &run->granted.granted, run->summary.job, err) < 0)
+        return fail_with(run, RUN_EXIT_FAILURE, err);
+    struct spawn_options options = {
+        .argv = run->options->argv,
+        .environment = environment,
+        .group = run->group,
+        .terminal = &run->terminal,
+    };
+    int result = spawn_command(&options, &run->pid, err);
+    environment_free(environment);
+    control_message_done(&run->granted);
+    if (result < 0) {
+        terminal_take_back(&run->terminal, run->pid);
+        return fail_with(run,
+                         result == -ENOENT   ? RUN_EXIT_NOT_FOUND
+                         : result == -EACCES ? RUN_EXIT_NOT_EXECUTABLE
+                                             : RUN_EXIT_FAILURE,
+                         err);
+    }
+    return 0;
+}
+
+static void report_start(struct supervisor *run)
+{
+    struct control_message message = {.type = CONTROL_RUN_STARTED, .run_started.pid = run->pid};
+    snprintf(message.run_started.cgroup, sizeof(message.run_started.cgroup), "%s",
+             run_cgroup_path(run->group));
+    control_client_send(run->client, &message, NULL); // if it is gone, the watch will find out
+}
+
+// The command never ran: what was made for it goes, and the daemon hears of a run that ended at
+// once.
+static void end_unstarted(struct supervisor *run)
+{
+    run->outcome = (struct watch_outcome){
+        .end = RUN_EXITED,
+        .exit_code = run->exit_code,
+        .usage = {.memory_peak_bytes = -1, .cpu_us = -1},
+    };
+    if (run->group != NULL)
+        run_cgroup_destroy(run->group, NULL);
+}
+
+// Reports the end, and waits until the daemon has settled the run's last exchanges.
+static int settle(struct supervisor *run, struct error *err)
+{
+    const struct watch_outcome *outcome = &run->outcome;
+    struct control_message message = {
+        .type = CONTROL_RUN_ENDED,
+        .run_ended = {.end = outcome->end,
+                      .exit_code = outcome->exit_code,
+                      .memory_peak_bytes = outcome->usage.memory_peak_bytes,
+                      .cpu_us = outcome->usage.cpu_us},
+    };
+    int result = control_client_send(run->client, &message, err);
+    while (result == 0) {
+        result = control_client_receive(run->client, -1, &message, err);
+        if (result == 0 && message.type == CONTROL_SETTLED) {
+            run->summary.account = message.settled;
+            run->summary.is_settled = true;
+            return 0;
+        }
+        if (result == 0)
+            control_message_done(&message); // a kill that crossed our report
+    }
+    return result;
+}
+
+static void summarize(struct supervisor *run)
+{
+    struct run_summary *summary = &run->summary;
+    summary->end = summary->is_settled ? summary->account.end : run->outcome.end;
+    summary->exit_code = run_exit_code(summary->end, run->outcome.exit_code);
+    summary->duration_us = clock_monotonic_us() - run->started_us;
+    summary->memory_peak_bytes = run->outcome.usage.memory_peak_bytes;
+    summary->cpu_us = run->outcome.usage.cpu_us;
+    run->exit_code = summary->exit_code;
+    if (run->options->json)
+        run_summary_print_json(summary, stderr, NULL);
+    else
+        run_summary_print(summary, stderr);
+}
+
+static void done(struct supervisor *run)
+{
+    control_message_done(&run->granted);
+    watch_free(run->watch);
+    if (run->watchdog_fd >= 0)
+        watchdog_stop(run->watchdog_fd);
+    run_cgroup_free(run->group);
+    control_client_close(run->client);
+}
+
+int supervise_run(const struct supervisor_options *options)
+{
+    struct supervisor run = {.options = options, .watchdog_fd = -1, .terminal.fd = -1};
+    struct error err;
+    prctl(PR_SET_DUMPABLE, 0); // the run key is in here for a while
+    if (take_slot(&run, &err) < 0) {
+        fprintf(stderr, "reeve run: %s\n", err.text);
+        done(&run);
+        return run.exit_code;
+    }
+    if (make_cgroup(&run, &err) < 0 || prepare_watch(&run, &err) < 0 || spawn(&run, &err) < 0) {
+        fprintf(stderr, "reeve run: %s\n", err.text);
+        end_unstarted(&run);
+    } else {
+        report_start(&run);
+        watch_until_empty(run.watch, run.pid, &run.outcome);
+    }
+    if (settle(&run, &err) < 0)
+        fprintf(stderr, "reeve run: %s\n", err.text);
+    summarize(&run);
+    done(&run);
+    return run.exit_code;
+}

@@ -1,0 +1,118 @@
+// Spawn: starts a command inside a cgroup, before the command's own first instruction.
+//
+//     parent                         child
+//     clone3 (v2: into the cgroup) ▶ waits at the gate
+//     attaches it (v1)
+//     opens the gate               ▶ process group, terminal, execve
+//     reads end of file, or errno  ◀ pipe closed by execve, or what went wrong
+
+#include "spawn.h"
+
+#include "cleanup.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static pid_t clone_into(int cgroup_fd)
+{
+    struct clone_args arguments = {.exit_signal = (__u64)SIGCHLD};
+    if (cgroup_fd >= 0) {
+        arguments.flags = CLONE_INTO_CGROUP;
+        arguments.cgroup = (__u64)cgroup_fd;
+    }
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+// No signal reaches the child before its handlers are the default ones again.
+static void block_signals(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, before);
+}
+
+// Ours back to their defaults; what was ignored when we came (nohup) stays ignored.
+static void restore_signals(const sigset_t *mask)
+{
+    struct sigaction action;
+    for (int i = 1; i < NSIG; i++) {
+        if (sigaction(i, NULL, &action) != 0 || action.sa_handler == SIG_IGN)
+            continue;
+        action = (struct sigaction){.sa_handler = SIG_DFL};
+        sigaction(i, &action, NULL);
+    }
+    sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+// In the child: at the gate, then the command. Async-signal-safe as far as a single thread cares.
+static void run_child(const struct spawn_options *options, pid_t parent, int channel,
+                      const sigset_t *mask)
+{
+    char go;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || read(channel, &go, 1) != 1)
+        _exit(EXIT_FAILURE);
+    setpgid(0, 0);
+    terminal_lend(options->terminal, getpid());
+    restore_signals(mask);
+    environ = (char **)(void *)options->environment; // execvp looks for PATH there
+    execvp(options->argv[0], options->argv);
+    int code = errno;
+    ssize_t written = write(channel, &code, sizeof(code));
+    (void)written;
+    _exit(EXIT_FAILURE);
+}
+
+// Opens the gate and waits until the child has executed its command.
+static int let_go(pid_t pid, int channel, const struct spawn_options *options, struct error *err)
+{
+    int code;
+    setpgid(pid, pid); // whoever is first: it is true for both afterwards
+    int result = run_cgroup_attach(options->group, pid, err);
+    if (result < 0)
+        return result;
+    if (write(channel, "g", 1) != 1)
+        return error_set_errno(err, -errno, "starting %s", options->argv[0]);
+    ssize_t length;
+    do
+        length = read(channel, &code, sizeof(code));
+    while (length < 0 && errno == EINTR);
+    if (length == sizeof(code))
+        return error_set_errno(err, -code, "executing %s", options->argv[0]);
+    return 0;
+}
+
+int spawn_command(const struct spawn_options *options, pid_t *pid, struct error *err)
+{
+    int channels[2];
+    sigset_t before;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels) != 0)
+        return error_set_errno(err, -errno, "starting %s", options->argv[0]);
+    cleanup_fd int ours = channels[0];
+    cleanup_fd int theirs = channels[1];
+    pid_t parent = getpid();
+    block_signals(&before);
+    pid_t child = clone_into(run_cgroup_spawn_fd(options->group));
+    if (child == 0)
+        run_child(options, parent, theirs, &before);
+    int code = -errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (child < 0)
+        return error_set_errno(err, code, "starting %s", options->argv[0]);
+    close(take_fd(&theirs));
+    int result = let_go(child, ours, options, err);
+    if (result < 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        return result;
+    }
+    *pid = child;
+    return 0;
+}

@@ -1,0 +1,13 @@
+// Status: the daemon's answer as text for people, and as JSON. Pure.
+#pragma once
+
+#include "control_message.h"
+#include "error.h"
+
+#include <stdio.h>
+
+// Tables of live runs, the queue, credentials, ceilings and the ledger.
+void status_print(const struct status *status, FILE *stream);
+
+// The same as a JSON object; money as exact decimal strings of dollars, times as ISO 8601.
+int status_print_json(const struct status *status, FILE *stream, struct error *err);

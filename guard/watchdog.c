@@ -1,0 +1,82 @@
+// Watchdog: a small process that outlives a killed supervisor, to end what it has left behind.
+
+#include "watchdog.h"
+
+#include "cleanup.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define TRIES_MAX 1000
+#define TRY_INTERVAL_MS 20
+
+// Nothing that the user types or closes is meant for the watchdog, and its streams are not its own.
+static void detach(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setsid();
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i <= STDERR_FILENO; i++)
+        dup2(fd, i);
+}
+
+static void clean_up(struct run_cgroup *group)
+{
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (run_cgroup_is_populated(group))
+            run_cgroup_kill(group);
+        if (run_cgroup_destroy(group, NULL) == 0)
+            return;
+        poll(NULL, 0, TRY_INTERVAL_MS); // the kernel tells nobody that a v1 cgroup is empty
+    }
+}
+
+static void watch(struct run_cgroup *group, int channel)
+{
+    char farewell;
+    ssize_t length;
+    do
+        length = read(channel, &farewell, 1);
+    while (length < 0 && errno == EINTR);
+    if (length == 0) // the supervisor has died
+        clean_up(group);
+    _exit(EXIT_SUCCESS);
+}
+
+int watchdog_start(struct run_cgroup *group, void *secret, size_t secret_length, struct error *err)
+{
+    int channels[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels) != 0)
+        return error_set_errno(err, -errno, "starting the watchdog");
+    cleanup_fd int ours = channels[0];
+    cleanup_fd int theirs = channels[1];
+    pid_t child = fork();
+    if (child < 0)
+        return error_set_errno(err, -errno, "starting the watchdog");
+    if (child == 0) {
+        explicit_bzero(secret, secret_length);
+        close(ours);
+        if (fork() != 0) // the watchdog is nobody's child: not ours to wait for
+            _exit(EXIT_SUCCESS);
+        detach();
+        watch(group, theirs);
+    }
+    waitpid(child, NULL, 0);
+    return take_fd(&ours);
+}
+
+void watchdog_stop(int watchdog_fd)
+{
+    char end;
+    if (send(watchdog_fd, "q", 1, MSG_NOSIGNAL) == 1)
+        while (read(watchdog_fd, &end, 1) < 0 && errno == EINTR)
+            ;
+    close(watchdog_fd);
+}
