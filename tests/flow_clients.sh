@@ -1,0 +1,126 @@
+#!/bin/bash
+# Real clients, unchanged, with no more in their environment than what `reeve run` sets.
+#
+# FLOW_DIRECT=1 runs them against the fake Claude without reeve, to tell whose fault something is.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_books.sh"
+
+CLIENTS=$TOP/build/clients
+SECRET=sk-ant-api03-of-the-account
+TOOL_LOOP='Say it [[fake {"turns":[
+    {"tool_use":{"name":"Bash","input":{"command":"echo from-the-tool","description":"Say it"}}},
+    {"text":"The tool has spoken."}]}]]'
+NO_MONEY='Spend [[fake {"status":402}]]'
+
+# What every client of one kind does: name, what it needs to be called, and the prompt comes last.
+SDKS=(
+    "TypeScript SDK 1.x, whole|node sdk.mjs @anthropic-ai/sdk whole"
+    "TypeScript SDK 1.x, stream|node sdk.mjs @anthropic-ai/sdk stream"
+    "TypeScript SDK 0.x, whole|node sdk.mjs anthropic-sdk-0 whole"
+    "TypeScript SDK 0.x, stream|node sdk.mjs anthropic-sdk-0 stream"
+    "Python SDK, whole|venv/bin/python sdk.py sync whole"
+    "Python SDK, stream|venv/bin/python sdk.py sync stream"
+    "Python SDK, async, whole|venv/bin/python sdk.py async whole"
+    "Python SDK, async, stream|venv/bin/python sdk.py async stream"
+)
+AGENTS=(
+    "claude -p|node_modules/.bin/claude --allowedTools Bash -p"
+    "Agent SDK query()|node agent_sdk.mjs"
+)
+
+# client COMMAND…: runs in an empty environment; what it says goes to $WORK/said.
+client() {
+    LINES_BEFORE=$(wc -l <"$FAKE_BOOKS")
+    (cd "$CLIENTS" && env -i PATH="$PATH" HOME="$WORK/home" "${ENVIRONMENT[@]}" \
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 DISABLE_AUTOUPDATER=1 \
+        timeout 120 "${PREFIX[@]}" "$@" >"$WORK/said" 2>"$WORK/client.log" </dev/null)
+}
+
+# The requests since the client started, without warm-up probes: each one's status and form.
+requests() {
+    tail -n +$((LINES_BEFORE + 1)) "$FAKE_BOOKS" |
+        jq -r 'select(.kind != "probe") |
+            "\(.status)\(if .stream == null then "" elif .stream then " stream" else " whole" end)"' |
+        paste -sd,
+}
+
+# try NAME EXIT_CODE TEXT REQUESTS COMMAND…
+try() {
+    local code=0
+    client "${@:5}" || code=$?
+    equal "$1" "exit $2: $3 ($4)" "exit $code: $(cat "$WORK/said") ($(requests))"
+}
+
+try_sdk() {
+    local name=${1%%|*} command
+    read -ra command <<<"${1#*|}"
+    try "$name" 0 "You said: Good day" "200 ${name##* }" "${command[@]}" "Good day"
+    try "$name: out of money" 1 "error 402 billing_error" 402 "${command[@]}" "$NO_MONEY"
+}
+
+try_agent() {
+    local name=${1%%|*} command
+    read -ra command <<<"${1#*|}"
+    try "$name" 0 "You said: Good day" "200 stream" "${command[@]}" "Good day"
+    try "$name: a tool loop" 0 "The tool has spoken." "200 stream,200 stream" \
+        "${command[@]}" "$TOOL_LOOP"
+    try "$name: out of money" 1 "API Error: 402 scripted" 402 "${command[@]}" "$NO_MONEY"
+}
+
+# What stream-json says in the end, and what Claude Code thinks it cost.
+try_stream_json() {
+    local code=0 name="claude --output-format stream-json"
+    client node_modules/.bin/claude --allowedTools Bash --output-format stream-json --verbose \
+        -p "$TOOL_LOOP" || code=$?
+    equal "$name" "exit 0: The tool has spoken. (200 stream,200 stream)" \
+        "exit $code: $(jq -r 'select(.type == "result").result' "$WORK/said") ($(requests))"
+    equal "$name: its cost is the upstream's" \
+        "$(tail -n 2 "$FAKE_BOOKS" | jq -s '[.[].billed_pico_usd] | add')" \
+        "$(jq 'select(.type == "result").total_cost_usd * 1000000000000 | round' "$WORK/said")"
+}
+
+# Through reeve: one x-api-key of the account, whatever the client sends.
+credentials_are_right() {
+    jq -se --arg fingerprint "$(printf %s "$SECRET" | sha256sum | cut -c1-12)" '
+        all(.[] | select(.kind != "probe");
+            .credential == $fingerprint and .credential_header == "x-api-key")' "$FAKE_BOOKS"
+}
+
+start_reeve() {
+    (umask 077 && echo "$SECRET" >"$WORK/credential")
+    start_serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" --credential "$WORK/credential"
+    ENVIRONMENT=("REEVE_STATE_DIR=$REEVE_STATE_DIR")
+    PREFIX=("$REEVE" run --job clients --)
+}
+
+check_books() {
+    check "one right credential on every request" credentials_are_right
+    check "every exchange is in the ledger" wait_until 60 ledger_is_complete
+    equal "the ledger's sum is the upstream's" "$(books_cost)" "$(ledger_cost)"
+}
+
+# Without the clients there is nothing to try; what kept them away is said once for each.
+install_clients() {
+    local reason status=0 client
+    reason=$("$TOP/tests/clients/install.sh" "$CLIENTS") || status=$?
+    [ $status != 0 ] || return 0
+    for client in "${SDKS[@]}" "${AGENTS[@]}"; do
+        if [ $status = 75 ]; then skip "${client%%|*}" "$reason"; else not_ok "${client%%|*}" "$reason"; fi
+    done
+    flow_end
+}
+
+install_clients
+mkdir "$WORK/home"
+start_fake --accept "$SECRET" || not_ok "the fake starts"
+if [ -n "${FLOW_DIRECT:-}" ]; then
+    ENVIRONMENT=("ANTHROPIC_BASE_URL=$FAKE_URL" "ANTHROPIC_API_KEY=$SECRET")
+    PREFIX=()
+else
+    start_reeve || not_ok "reeve serve starts"
+fi
+for sdk in "${SDKS[@]}"; do try_sdk "$sdk"; done
+for agent in "${AGENTS[@]}"; do try_agent "$agent"; done
+try_stream_json
+[ -n "${FLOW_DIRECT:-}" ] || check_books
+flow_end
