@@ -95,43 +95,6 @@ void fake_id_new(struct fake *fake, const char *prefix, char id[static FAKE_ID_M
              (unsigned long long)++fake->last_id);
 }
 
-// What a proxy must not let through (RFC 9110, 7.6.1; and the keys of its own users).
-static bool check_head(struct fake_call *call)
-{
-    static const char *const hop_by_hop[] = {"keep-alive",
-                                             "proxy-authenticate",
-                                             "proxy-authorization",
-                                             "proxy-connection",
-                                             "te",
-                                             "trailer",
-                                             "upgrade"};
-    const struct fake_head *head = &call->request->head;
-    char problem[128];
-    for (size_t i = 0; i < sizeof(hop_by_hop) / sizeof(hop_by_hop[0]); i++) {
-        if (fake_head_find(head, hop_by_hop[i]) == NULL)
-            continue;
-        snprintf(problem, sizeof(problem), "fake: hop-by-hop header came through: %s",
-                 hop_by_hop[i]);
-        fake_refuse(call, 400, problem);
-        return false;
-    }
-    for (size_t i = 0; i < head->header_count; i++) {
-        const char *value = head->headers[i].value;
-        bool is_connection = strcmp(head->headers[i].name, "connection") == 0;
-        if (is_connection && strcasecmp(value, "close") != 0 &&
-            strcasecmp(value, "keep-alive") != 0) {
-            fake_refuse(call, 400,
-                        "fake: Connection names headers that it should have taken along");
-            return false;
-        }
-        if (strstr(value, "reeve-run-") != NULL) {
-            fake_refuse(call, 400, "fake: a run key came through");
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool check_credential(struct fake_call *call)
 {
     struct fake_answer *answer = &call->exchange->answer;
@@ -212,10 +175,13 @@ static json_t *open_entry(const struct fake_call *call)
     const char *credential = fake_head_find(head, "x-api-key") != NULL       ? "x-api-key"
                              : fake_head_find(head, "authorization") != NULL ? "authorization"
                                                                              : NULL;
-    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s?, s:I, s:I, s:o}", "at_ms",
+    return json_pack("{s:I, s:I, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:o}", "at_ms",
                      (json_int_t)call->now_ms, "connection", (json_int_t)call->request->connection,
                      "request_id", call->request_id, "method", head->method, "path", head->target,
-                     "credential_header", credential, "retry_count",
+                     "credential_header", credential, "version",
+                     fake_head_find(head, "anthropic-version"), "beta",
+                     fake_head_find(head, "anthropic-beta"), "session",
+                     fake_head_find(head, "x-claude-code-session-id"), "retry_count",
                      (json_int_t)(retries != NULL ? atoll(retries) : 0), "bytes_in",
                      (json_int_t)call->request->body_bytes, "headers", header_names(head));
 }
@@ -256,7 +222,7 @@ static bool admit(struct fake_call *call, enum fake_access access)
 {
     if (access == FAKE_OWN)
         return true;
-    if (!check_head(call))
+    if (!fake_inspect_head(call))
         return false;
     if (call->request->too_large) {
         fake_refuse(call, 413, "Request exceeds the maximum size");
@@ -264,8 +230,8 @@ static bool admit(struct fake_call *call, enum fake_access access)
     }
     if (access == FAKE_CREDENTIAL && (!check_credential(call) || !check_version(call)))
         return false;
-    return read_body(call) && !fake_script_flag(call->exchange->answer.script, "drop") &&
-           !answer_as_scripted(call);
+    return read_body(call) && fake_inspect_script(call) &&
+           !fake_script_flag(call->exchange->answer.script, "drop") && !answer_as_scripted(call);
 }
 
 static void answer_call(struct fake_call *call)

@@ -39,6 +39,13 @@ void fake_refuse(struct fake_call *call, int status, const char *message);
 const char *fake_body_decode(const char *coding, const char *body, size_t *length, size_t max,
                              char **decoded);
 
+// fake_inspect.c
+
+// Refuse a request whose head holds what a proxy must not let through (RFC 9110, 7.6.1; run keys),
+// or that has not come as its script says it was sent. False: it is refused.
+bool fake_inspect_head(struct fake_call *call);
+bool fake_inspect_script(struct fake_call *call);
+
 // fake_messages.c
 void fake_answer_messages(struct fake_call *call);
 void fake_answer_count_tokens(struct fake_call *call);

@@ -95,7 +95,7 @@ static json_t *answer_request(struct batch *batch, const char *custom_id, const 
     char id[FAKE_ID_MAX];
     json_t *prompt = fake_usage_of_prompt(batch->fake->cache, batch->account, params, true);
     fake_id_new(batch->fake, "msg", id);
-    fake_message_init(&message, id, params, prompt, script);
+    fake_message_init(&message, id, params, prompt, script, false);
     json_object_set_new(message.usage, "service_tier", json_string("batch"));
     json_object_set_new(message.usage, "speed", json_string("standard"));
     bill_message(batch, custom_id, &message);

@@ -10,6 +10,8 @@
 //   turns [{}, ...]      by the number of assistant messages since the marker: a tool loop
 //   attempts [{}, ...]   by how often this very script was seen: fail once, then work
 //   id                   stands in the books; makes scripts with attempts differ
+//  how the request has to come, else it is refused
+//   body_sha256 HEX; expect_headers {name: value, or null for none}
 //  instead of a message
 //   status N, error TYPE, message TEXT, error_code CODE; count_tokens_status N
 //   body TEXT, content_type TYPE       any answer at all
@@ -34,6 +36,7 @@
 //   gzip, crlf, close true; framing "chunked", "length" or "close"; interim [100, 103]
 //   chunk_bytes N of body in a chunk; write_bytes N on the wire in a write
 //   cut_after_bytes N of body, cut "close" or "reset"; hang true: never the end
+//   early true           (header) answered before the body is read; with status or body
 //   drop true: closed without being looked at; lost true: done, and closed without an answer
 //  the token endpoint (by the queue, path "/v1/oauth/token")
 //   expires_in N; omit_expires_in, omit_refresh_token true

@@ -118,8 +118,11 @@ static void finish_answer(struct connection *connection)
         enter(connection, HANGING);
         break;
     case FAKE_ENDING_CLOSE:
+        fake_io_end(&connection->io); // the client closes once it has read everything
+        enter(connection, HANGING);
+        break;
     case FAKE_ENDING_RESET:
-        close_connection(connection, connection->ending == FAKE_ENDING_RESET);
+        close_connection(connection, true);
         break;
     }
 }
@@ -159,6 +162,13 @@ static void send_answer(struct connection *connection)
         finish_answer(connection);
 }
 
+// Whether the script wants an answer before the body has been read, after which nothing is in sync.
+static bool is_early(const struct connection *connection)
+{
+    const char *script = fake_head_find(&connection->request.head, "x-fake-script");
+    return script != NULL && strstr(script, "\"early\"") != NULL;
+}
+
 static bool is_messages(const char *target)
 {
     static const char path[] = "/v1/messages";
@@ -181,7 +191,7 @@ static void start_answer(struct connection *connection)
     }
     fake_api_answer(connection->fake, request, &connection->exchange);
     connection->exchange_open = true;
-    bool keep_alive = request->head.keep_alive && !request->too_large;
+    bool keep_alive = request->head.keep_alive && !request->too_large && !is_early(connection);
     connection->ending =
         fake_wire_compose(&connection->exchange.answer, strcmp(request->head.method, "HEAD") == 0,
                           keep_alive, &connection->wire);
@@ -314,7 +324,13 @@ static void read_request(struct connection *connection)
             return;
         enter(connection, READING_BODY);
     }
-    if (connection->state == READING_BODY && read_body(connection) > 0)
+    if (connection->state != READING_BODY)
+        return;
+    if (is_early(connection)) {
+        start_answer(connection);
+        return;
+    }
+    if (read_body(connection) > 0)
         end_body(connection);
 }
 
@@ -333,7 +349,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
             close_connection(connection, length < 0);
             return;
         }
-        evbuffer_add(connection->input, buffer, (size_t)length);
+        if (connection->state != HANGING)
+            evbuffer_add(connection->input, buffer, (size_t)length);
         if (connection->io.tls == NULL)
             break; // what is left makes the socket readable again; not so within TLS
     }

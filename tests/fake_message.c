@@ -176,6 +176,18 @@ static void bound_output(struct fake_message *message, const json_t *body)
     message->stop_reason = strdup("max_tokens");
 }
 
+// One sampling of the model, which is all of the message.
+static void add_iteration(json_t *usage)
+{
+    static const char *const names[] = {"input_tokens", "output_tokens",
+                                        "cache_creation_input_tokens", "cache_read_input_tokens",
+                                        "cache_creation"};
+    json_t *iteration = json_pack("{s:s, s:n}", "type", "message", "model");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        json_object_set(iteration, names[i], json_object_get(usage, names[i]));
+    json_object_set_new(usage, "iterations", json_pack("[o]", iteration));
+}
+
 static json_t *compose_start_usage(const json_t *usage, const json_t *script)
 {
     json_t *start = json_deep_copy(usage);
@@ -200,7 +212,7 @@ static const char *natural_stop_reason(const json_t *content)
 }
 
 void fake_message_init(struct fake_message *message, const char *id, const json_t *body,
-                       const json_t *prompt_usage, const json_t *script)
+                       const json_t *prompt_usage, const json_t *script, bool is_beta)
 {
     const char *model = json_string_value(json_object_get(body, "model"));
     *message = (struct fake_message){
@@ -216,6 +228,8 @@ void fake_message_init(struct fake_message *message, const char *id, const json_
                                           json_object_get(script, "stop_category"));
     message->usage = compose_usage(message, body, prompt_usage, script);
     bound_output(message, body);
+    if (is_beta && json_object_get(message->usage, "iterations") == NULL)
+        add_iteration(message->usage);
     message->start_usage = compose_start_usage(message->usage, script);
 }
 

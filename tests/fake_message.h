@@ -4,6 +4,7 @@
 #include "fake_price.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,9 @@ struct fake_message {
 
 // Composes the answer to a valid request `body`. `prompt_usage` is the input side; `script` may be
 // NULL.
+// `is_beta`: the usage lists its iterations, as the beta endpoint's does.
 void fake_message_init(struct fake_message *message, const char *id, const json_t *body,
-                       const json_t *prompt_usage, const json_t *script);
+                       const json_t *prompt_usage, const json_t *script, bool is_beta);
 
 void fake_message_done(struct fake_message *message);
 

@@ -194,7 +194,8 @@ void fake_answer_messages(struct fake_call *call)
         return;
     }
     fake_id_new(call->fake, "msg", id);
-    fake_message_init(&exchange->message, id, call->body, prompt, exchange->answer.script);
+    bool is_beta = strstr(call->request->head.target, "?beta=true") != NULL;
+    fake_message_init(&exchange->message, id, call->body, prompt, exchange->answer.script, is_beta);
     json_decref(prompt);
     remember_thread(call, &exchange->message);
     exchange->is_billed = true;

@@ -27,6 +27,10 @@ static const struct {
     {"path", STRING},
     {"turns", ARRAY},
     {"attempts", ARRAY},
+    // how the request has to come
+    {"body_sha256", STRING},
+    {"expect_headers", OBJECT},
+    {"early", FLAG},
     // errors
     {"status", INTEGER},
     {"error", STRING},

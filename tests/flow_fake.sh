@@ -97,6 +97,24 @@ try_answers() {
         -H "x-api-key: $KEY" -H 'anthropic-version: 2023-06-01' -H 'x-fake-script: {"lost":true}'
 }
 
+# What a proxy must leave as it is.
+try_expectations() {
+    scripted '{"body_sha256":"00"}' >"$WORK/answer"
+    equal "a body that was changed" "400 invalid_request_error" "$(error_of)"
+    scripted "{\"body_sha256\":\"$(printf %s "$HELLO" | sha256sum | cut -d' ' -f1)\"}" >"$WORK/answer"
+    equal "a body as it was" 200 "$(status)"
+    scripted '{"expect_headers":{"anthropic-version":"2026-10-21"}}' >"$WORK/answer"
+    equal "a header that was changed" "400 invalid_request_error" "$(error_of)"
+    scripted '{"expect_headers":{"accept":null}}' >"$WORK/answer"
+    equal "a header that was added" "400 invalid_request_error" "$(error_of)"
+    scripted '{"expect_headers":{"anthropic-version":"2023-06-01","te":null}}' >"$WORK/answer"
+    equal "headers as they were" 200 "$(status)"
+    head -c 3000000 /dev/zero >"$WORK/body"
+    curl -sS "$FAKE_URL/v1/messages" -H "x-api-key: $KEY" -H 'anthropic-version: 2023-06-01' -H 'expect:' \
+        -H 'x-fake-script: {"early":true,"status":413}' --data-binary "@$WORK/body" -D "$WORK/head" >"$WORK/answer"
+    equal "an answer before the body" "413 request_too_large" "$(error_of)"
+}
+
 # A script in the prompt: one answer a turn, and none of it in the turn after.
 try_markers() {
     local marker='[[fake {"turns":[{"tool_use":{"name":"Bash","input":{}}},{"attempts":[{"status":500},{"text":"done"}]}]}]]'
@@ -168,6 +186,7 @@ check "TLS, with a certificate of its own" curl -sS --cacert "$FAKE_CA_FILE" --h
 try_credentials
 try_bodies
 try_answers
+try_expectations
 try_markers
 try_cache
 try_tokens

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import collections
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -158,6 +159,7 @@ class Exchange:
         body = {"model": rng.choice(MODELS), "max_tokens": 8192, "stream": self.streamed,
                 "messages": [{"role": "user", "content": f"exchange {number} {filler}"}]} | asked
         self.body = json.dumps(body).encode()
+        self.script["body_sha256"] = hashlib.sha256(self.body).hexdigest()
         self.text = script["text"]
 
     def head(self, host, key):
