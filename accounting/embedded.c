@@ -7,6 +7,7 @@
 // One line for each file of sql/, in ascending order of paths.
 #define EMBEDDED_FILES(FILE)                                                                       \
     FILE(books_sql, "sql/001_books.sql")                                                           \
+    FILE(report_sql, "sql/002_report.sql")                                                         \
     FILE(prices_csv, "sql/prices.csv")
 
 // Beside its bytes a file leaves an entry of struct embedded_file in the section `embedded_table`,

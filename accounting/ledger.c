@@ -121,6 +121,29 @@ int ledger_query(struct ledger *ledger, const char *statement, size_t parameter_
     return finish(ledger, finished, result, err);
 }
 
+int ledger_each_row(struct ledger *ledger, const char *statement,
+                    int (*visit)(const PGresult *row, void *context, struct error *err),
+                    void *context, struct error *err)
+{
+    int code = 0;
+    if (PQsendQueryParams(ledger->connection, statement, 0, NULL, NULL, NULL, NULL, 0) != 1 ||
+        PQsetSingleRowMode(ledger->connection) != 1)
+        return fail_with_message(err, -ENOTCONN, "asking the ledger",
+                                 PQerrorMessage(ledger->connection));
+    for (PGresult *row; (row = PQgetResult(ledger->connection)) != NULL;) {
+        bool is_row = PQresultStatus(row) == PGRES_SINGLE_TUPLE;
+        if (code != 0) { // the rest has to be read all the same
+            PQclear(row);
+        } else if (is_row) {
+            code = visit(row, context, err);
+            PQclear(row);
+        } else {
+            code = finish(ledger, row, NULL, err);
+        }
+    }
+    return code;
+}
+
 int ledger_execute(struct ledger *ledger, const char *statements, struct error *err)
 {
     return finish(ledger, PQexec(ledger->connection, statements), NULL, err);

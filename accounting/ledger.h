@@ -28,6 +28,12 @@ void ledger_close(struct ledger *ledger); // NULL is allowed
 int ledger_query(struct ledger *ledger, const char *statement, size_t parameter_count,
                  const char *const *parameters, PGresult **result, struct error *err);
 
+// Runs one statement and hands out its rows one by one, each as a result of one row, without
+// keeping them. A negative errno from `visit` ends it.
+int ledger_each_row(struct ledger *ledger, const char *statement,
+                    int (*visit)(const PGresult *row, void *context, struct error *err),
+                    void *context, struct error *err);
+
 // Runs one statement, or several with semicolons between, without parameters or a result.
 int ledger_execute(struct ledger *ledger, const char *statements, struct error *err);
 

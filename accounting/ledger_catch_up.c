@@ -89,7 +89,7 @@ static int write_prices(struct ledger_catch_up *catch_up, struct error *err)
         code = ledger_rows_add_price(&rows, row, err);
     price_table_free(table);
     if (code == 0)
-        code = ledger_write_prices(catch_up->ledger, &rows, err);
+        code = ledger_write_rows(catch_up->ledger, &rows, NULL, err);
     return code == 0 ? 0 : error_wrap(err, "writing the prices");
 }
 
@@ -98,8 +98,8 @@ static int read_journal_id(struct ledger_catch_up *catch_up, struct error *err)
 {
     uint8_t id[JOURNAL_ID_BYTES];
     int code = journal_follow_id(catch_up->follower, id, err);
-    for (size_t i = 0; code == 0 && i < JOURNAL_ID_BYTES; i++)
-        snprintf(catch_up->journal.id + 2 * i, 3, "%02x", id[i]);
+    if (code == 0)
+        ledger_journal_id_format(id, catch_up->journal.id);
     return code;
 }
 
@@ -133,7 +133,7 @@ static int quarantine_payload(struct ledger_catch_up *catch_up, const struct jou
     hex[0] = '\0';
     for (size_t i = 0; i < follow->payload_length; i++)
         snprintf(hex + 2 * i, 3, "%02x", follow->payload[i]);
-    log_event(LOG_ERR, "ledger-unreadable", "reason", reason, NULL);
+    log_event(LOG_ERR, "ledger_unreadable", "reason", reason, NULL);
     return ledger_rows_add_quarantine(&catch_up->rows, "unreadable", hex, reason,
                                       &catch_up->journal, follow->cursor, err);
 }
@@ -150,7 +150,7 @@ static int note_gap(struct ledger_catch_up *catch_up, const struct journal_follo
     };
     const struct journal_gap *gap = &follow->gap;
     char record[128];
-    log_event(LOG_WARNING, "ledger-gap", "kind", kinds[gap->kind], "segment", log_int(gap->segment),
+    log_event(LOG_WARNING, "ledger_gap", "kind", kinds[gap->kind], "segment", log_int(gap->segment),
               "segments", log_int(gap->segments), "bytes", log_int(gap->bytes), NULL);
     if (gap->kind != JOURNAL_GAP_SEGMENTS)
         return 0;

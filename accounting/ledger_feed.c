@@ -1,10 +1,9 @@
 // Ledger feed, the process: wait ▶ gather ▶ catch up ▶ report.
 #include "ledger_feed.h"
 
-#include "cleanup.h"
 #include "clock.h"
-#include "log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,8 +26,9 @@
 
 struct feed {
     struct ledger_catch_up catch_up;
-    int fd;      // to the daemon, or -1
-    int stop_fd; // readable once a signal has come
+    int fd;        // to the daemon, or -1
+    int signal_fd; // SIGTERM and SIGINT
+    int stop_fd;   // an eventfd: the end has been announced
     bool stopping;
     enum ledger_feed_state state;
     int retry_ms; // until the next attempt, while retrying
@@ -35,18 +36,17 @@ struct feed {
     char last_error[LEDGER_FEED_ERROR_MAX];
 };
 
-// Takes the signals, so that they are noticed even while libpq blocks, and sees to it that the
-// process ends in time. Dying in the middle is safe: the journal has everything.
-static void *await_signal(void *stop_fd)
+// A thread, for libpq blocks the other one: waits for a signal or the daemon's end, passes it on
+// and sees to it that the process ends in time. Dying in the middle is safe: the journal has it
+// all.
+static void *await_end(void *context)
 {
-    sigset_t awaited;
-    int number;
-    sigemptyset(&awaited);
-    sigaddset(&awaited, SIGTERM);
-    sigaddset(&awaited, SIGINT);
-    sigwait(&awaited, &number);
+    const struct feed *feed = context;
+    struct pollfd polled[] = {{.fd = feed->signal_fd, .events = POLLIN}, {.fd = feed->fd}};
+    while (poll(polled, 2, -1) < 0 && errno == EINTR)
+        continue;
     alarm(LEDGER_FEED_STOP_MAX_SEC);
-    eventfd_write((int)(intptr_t)stop_fd, 1);
+    eventfd_write(feed->stop_fd, 1);
     return NULL;
 }
 
@@ -59,10 +59,11 @@ static int begin_waiting(struct feed *feed, struct error *err)
     sigaddset(&awaited, SIGINT);
     pthread_sigmask(SIG_BLOCK, &awaited, NULL);
     signal(SIGPIPE, SIG_IGN);
-    feed->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (feed->stop_fd < 0)
-        return error_set_errno(err, -errno, "making an eventfd");
-    int code = pthread_create(&thread, NULL, await_signal, (void *)(intptr_t)feed->stop_fd);
+    feed->signal_fd = signalfd(-1, &awaited, SFD_CLOEXEC);
+    feed->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (feed->signal_fd < 0 || feed->stop_fd < 0)
+        return error_set_errno(err, -errno, "preparing to wait for signals");
+    int code = pthread_create(&thread, NULL, await_end, feed);
     if (code != 0)
         return error_set_errno(err, -code, "starting the thread that waits for signals");
     pthread_detach(thread);
@@ -94,37 +95,17 @@ static void report_batch(void *context)
     send_report(feed);
 }
 
-// The daemon has closed its end: nobody would start the private Postgres' next user but a new feed.
-static void stop_in_time(struct feed *feed)
-{
-    if (!feed->stopping)
-        alarm(LEDGER_FEED_STOP_MAX_SEC);
-    feed->stopping = true;
-}
-
-// Takes all wakes that have come.
-static void drain_wakes(struct feed *feed)
-{
-    char packet[16];
-    ssize_t length;
-    do
-        length = recv(feed->fd, packet, sizeof(packet), MSG_DONTWAIT);
-    while (length > 0);
-    if (length == 0 || (errno != EAGAIN && errno != EINTR))
-        stop_in_time(feed);
-}
-
-// Waits for a wake, the end or the time. A negative fd is ignored by poll().
+// Waits for a wake, which is taken, for the end or for the time. poll() ignores a negative fd.
 static void wait_for(struct feed *feed, int fd, int timeout_ms)
 {
     struct pollfd polled[] = {{.fd = feed->stop_fd, .events = POLLIN},
                               {.fd = fd, .events = POLLIN}};
+    char packet[16];
     if (poll(polled, 2, timeout_ms) <= 0)
         return;
-    if (polled[0].revents != 0)
-        stop_in_time(feed);
-    if (polled[1].revents != 0)
-        drain_wakes(feed);
+    feed->stopping = polled[0].revents != 0;
+    while (polled[1].revents != 0 && recv(fd, packet, sizeof(packet), MSG_DONTWAIT) > 0)
+        continue;
 }
 
 // Until the next attempt is due.
@@ -141,22 +122,16 @@ static void wait_for_work(struct feed *feed)
     wait_for(feed, feed->fd, LOOK_MS);
     if (!feed->stopping)
         wait_for(feed, -1, GATHER_MS);
-    if (!feed->stopping && feed->fd >= 0)
-        drain_wakes(feed);
 }
 
 static void catch_up(struct feed *feed)
 {
     struct error err = {0};
     if (ledger_catch_up(&feed->catch_up, &err) == 0) {
-        if (feed->state == LEDGER_FEED_RETRYING)
-            log_event(LOG_NOTICE, "ledger-back", NULL);
         feed->state = LEDGER_FEED_LEVEL;
         feed->retry_ms = 0;
         feed->last_error[0] = '\0';
     } else {
-        if (strncmp(feed->last_error, err.text, sizeof(feed->last_error) - 1) != 0)
-            log_event(LOG_WARNING, "ledger-behind", "error", err.text, NULL);
         feed->state = LEDGER_FEED_RETRYING;
         feed->retry_ms = feed->retry_ms == 0                 ? RETRY_FIRST_MS
                          : feed->retry_ms < RETRY_MAX_MS / 2 ? feed->retry_ms * 2
@@ -171,7 +146,7 @@ static void catch_up(struct feed *feed)
 
 int ledger_feed_run(const struct ledger_catch_up_options *options, int fd, struct error *err)
 {
-    struct feed feed = {.fd = fd, .stop_fd = -1};
+    struct feed feed = {.fd = fd};
     int code = begin_waiting(&feed, err);
     if (code == 0)
         code = ledger_catch_up_init(&feed.catch_up, options, err);

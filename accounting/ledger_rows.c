@@ -195,6 +195,18 @@ static void put_limits(struct row_writer *writer, const struct run_limits *limit
     put_number_unless(writer, limits->runtime_max_us, LIMIT_NONE);
 }
 
+const char *ledger_journal_id_format(const uint8_t id[static JOURNAL_ID_BYTES],
+                                     char text[static LEDGER_JOURNAL_ID_MAX])
+{
+    size_t length = 0;
+    for (size_t i = 0; i < JOURNAL_ID_BYTES; i++) {
+        bool hyphen = i == 4 || i == 6 || i == 8 || i == 10;
+        length += (size_t)snprintf(text + length, LEDGER_JOURNAL_ID_MAX - length, "%s%02x",
+                                   hyphen ? "-" : "", id[i]);
+    }
+    return text;
+}
+
 static int add_run_open(struct ledger_rows *rows, struct journal_cursor place,
                         const struct journal_run_open *record, struct error *err)
 {
@@ -361,7 +373,7 @@ int ledger_rows_add_price(struct ledger_rows *rows, const struct price_row *pric
     return row_end(&row, err);
 }
 
-static const char *column_text(const struct ledger_rows *rows, const struct ledger_row *row,
+const char *ledger_rows_column(const struct ledger_rows *rows, const struct ledger_row *row,
                                size_t column)
 {
     uint32_t offset = row->columns[column];
@@ -385,6 +397,19 @@ static void write_quoted(FILE *out, const char *text, bool json)
     putc_unlocked('"', out);
 }
 
+int ledger_rows_add_texts(struct ledger_rows *rows, enum ledger_table table,
+                          const char *const *columns, struct error *err)
+{
+    struct row_writer row = row_begin(rows, table, (struct journal_cursor){0});
+    for (size_t i = 0; i < ledger_table_layout(table)->column_count; i++) {
+        if (columns[i] == NULL)
+            put_null(&row);
+        else
+            put_text(&row, columns[i]);
+    }
+    return row_end(&row, err);
+}
+
 int ledger_rows_describe(const struct ledger_rows *rows, const struct ledger_row *row,
                          char **record, struct error *err)
 {
@@ -395,7 +420,7 @@ int ledger_rows_describe(const struct ledger_rows *rows, const struct ledger_row
     if (out == NULL)
         return error_set(err, -ENOMEM, "no memory to describe a row");
     for (size_t i = 0; i < layout->column_count; i++) {
-        const char *value = column_text(rows, row, i);
+        const char *value = ledger_rows_column(rows, row, i);
         fprintf(out, "%s\"%s\": ", i == 0 ? "{" : ", ", layout->columns[i].name);
         if (value == NULL)
             fputs("null", out);
@@ -442,7 +467,7 @@ int ledger_rows_array(const struct ledger_rows *rows, enum ledger_table table, s
             continue;
         if (count++ > 0)
             putc_unlocked(',', out);
-        const char *value = column_text(rows, row, column);
+        const char *value = ledger_rows_column(rows, row, column);
         if (value == NULL)
             fputs("NULL", out);
         else

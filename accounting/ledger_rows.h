@@ -45,6 +45,10 @@ struct ledger_journal {
     const char *host;               // the machine's name
 };
 
+// Writes the journal's id as Postgres writes a UUID. Returns `text`.
+const char *ledger_journal_id_format(const uint8_t id[static JOURNAL_ID_BYTES],
+                                     char text[static LEDGER_JOURNAL_ID_MAX]);
+
 // Adds the rows of a record that ends at `place`; records that leave no row add none. All of these
 // leave the batch as it was on -ENOMEM, their only error.
 int ledger_rows_add_record(struct ledger_rows *rows, const struct journal_record *record,
@@ -54,6 +58,10 @@ int ledger_rows_add_record(struct ledger_rows *rows, const struct journal_record
 int ledger_rows_add_price(struct ledger_rows *rows, const struct price_row *price,
                           struct error *err);
 
+// Adds a row whose columns are there as text, NULL for SQL's NULL.
+int ledger_rows_add_texts(struct ledger_rows *rows, enum ledger_table table,
+                          const char *const *columns, struct error *err);
+
 // Adds a row of the quarantine. `type` and `record` as the table's columns of these names.
 int ledger_rows_add_quarantine(struct ledger_rows *rows, const char *type, const char *record,
                                const char *reason, const struct ledger_journal *journal,
@@ -62,6 +70,10 @@ int ledger_rows_add_quarantine(struct ledger_rows *rows, const char *type, const
 // The columns of a row as JSON. *record is malloc'ed.
 int ledger_rows_describe(const struct ledger_rows *rows, const struct ledger_row *row,
                          char **record, struct error *err);
+
+// The text of a column, NULL for SQL's NULL.
+const char *ledger_rows_column(const struct ledger_rows *rows, const struct ledger_row *row,
+                               size_t column);
 
 // One column over the rows of `table` in [first, last) that were not refused, as an array literal:
 // {"a","b",NULL}. *array is malloc'ed; *row_count is how many it has.

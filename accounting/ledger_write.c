@@ -169,8 +169,12 @@ int ledger_write(struct ledger *ledger, struct ledger_rows *rows,
     return write_transaction(ledger, rows, journal, cursor, written, err);
 }
 
-int ledger_write_prices(struct ledger *ledger, struct ledger_rows *rows, struct error *err)
+int ledger_write_rows(struct ledger *ledger, const struct ledger_rows *rows, uint64_t *new_rows,
+                      struct error *err)
 {
     struct ledger_written written = {0};
-    return insert_tables(ledger, rows, &written, err);
+    int code = insert_tables(ledger, rows, &written, err);
+    if (code == 0 && new_rows != NULL)
+        *new_rows = written.rows + written.quarantined;
+    return code;
 }

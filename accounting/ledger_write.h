@@ -26,5 +26,6 @@ int ledger_write(struct ledger *ledger, struct ledger_rows *rows,
                  const struct ledger_journal *journal, const struct journal_cursor *cursor,
                  struct ledger_written *written, struct error *err);
 
-// Writes the rows that need no journal: prices.
-int ledger_write_prices(struct ledger *ledger, struct ledger_rows *rows, struct error *err);
+// Writes rows that come from no journal. *new_rows (may be NULL) is how many were not there yet.
+int ledger_write_rows(struct ledger *ledger, const struct ledger_rows *rows, uint64_t *new_rows,
+                      struct error *err);

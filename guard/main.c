@@ -16,6 +16,8 @@ static const struct subcommand subcommands[] = {
     {"run", run_main, "run a command behind the proxy, in its own cgroup"},
     {"status", status_main, "live runs, slots, ceilings, credentials, ledger"},
     {"kill", kill_main, "end a run"},
+    {"report", report_main, "what was spent, by day, job, model, run or credential"},
+    {"ledger", ledger_main, "look after the books: status, verify, export, move"},
     {"credential", credential_main, "store and list credentials"},
     {"config", config_main, "check or show the configuration"},
     {NULL, NULL, NULL},

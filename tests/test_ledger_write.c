@@ -403,8 +403,8 @@ START_TEST(prices_are_replaced_by_the_ones_loaded_last)
     price.rates.input = 500001;
     snprintf(price.name, sizeof(price.name), "claude-x");
     ck_assert_success(ledger_rows_add_price(&rows, &price, err));
-    ck_assert_success(ledger_write_prices(ledger, &rows, err));
-    ck_assert_success(ledger_write_prices(ledger, &rows, err));
+    ck_assert_success(ledger_write_rows(ledger, &rows, NULL, err));
+    ck_assert_success(ledger_write_rows(ledger, &rows, NULL, err));
     ck_assert_str_eq(ledger_value(ledger,
                                   "SELECT string_agg(concat_ws(' ', price_row, kind, above_tokens,"
                                   " effective_from AT TIME ZONE 'UTC', input_usd_per_mtok,"

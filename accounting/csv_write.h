@@ -1,0 +1,20 @@
+// CSV write: fields of RFC 4180, quoted where they have to be.
+#pragma once
+
+#include <stdio.h>
+#include <string.h>
+
+static inline void csv_write_field(const char *text, FILE *stream)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, stream);
+        return;
+    }
+    putc('"', stream);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            putc('"', stream);
+        putc(*text, stream);
+    }
+    putc('"', stream);
+}

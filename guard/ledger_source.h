@@ -1,0 +1,35 @@
+// Ledger source: the ledger that a command reads, found as the daemon finds it.
+//
+// The first of: --ledger; $REEVE_LEDGER_DSN; Ledger=; the private Postgres of the state directory.
+// A private one that does not run, since the daemon does not, is started for the time of the
+// command.
+#pragma once
+
+#include "config.h"
+#include "error.h"
+#include "ledger.h"
+#include "ledger_local.h"
+#include "paths.h"
+
+struct ledger_source_options {
+    const char *config_file; // NULL: the default
+    const char *state_dir;   // NULL: as the daemon
+    const char *dsn;         // NULL: as the daemon
+};
+
+struct ledger_source {
+    struct config config;
+    struct paths paths;
+    const char *dsn; // NULL: the private Postgres
+    struct ledger_local local;
+    struct ledger *ledger; // NULL until ledger_source_open()
+};
+
+// Finds the places. The caller ends with ledger_source_done() in every case.
+int ledger_source_init(struct ledger_source *source, const struct ledger_source_options *options,
+                       struct error *err);
+
+// Connects; says on stderr if a server is started.
+int ledger_source_open(struct ledger_source *source, struct error *err);
+
+void ledger_source_done(struct ledger_source *source);
