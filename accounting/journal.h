@@ -15,6 +15,7 @@
 
 #define JOURNAL_SEGMENT_BYTES (INT64_C(16) << 20)
 #define JOURNAL_SEGMENT_BYTES_MIN (INT64_C(16) << 10)
+#define JOURNAL_SEGMENT_BYTES_MAX (INT64_C(1) << 30)
 
 struct journal;
 struct journal_checkpoint;
@@ -51,7 +52,9 @@ static inline uint32_t journal_position_offset(uint64_t position)
 // Somebody who waits until `position` is on the disk. Embedded in its owner; not copied.
 struct journal_waiter {
     uint64_t position;
-    // Called from journal_dispatch(); `result` 0, or a negative errno when fdatasync failed.
+    // Called from journal_dispatch(); `result` 0, or a negative errno when fdatasync failed: the
+    // record may be on the disk or not. It is in the next checkpoint all the same, if it opened
+    // something.
     void (*synced)(struct journal_waiter *waiter, int result);
     struct journal_waiter *next;
 };
@@ -82,8 +85,8 @@ int journal_append(struct journal *journal, const struct journal_record *record,
 void journal_checkpoint_account(struct journal_checkpoint *checkpoint,
                                 const struct journal_account *account);
 
-// Calls `waiter->synced` from a later journal_dispatch(). The waiter stays the caller's, until
-// called or cancelled. Waiters are called in the order of their positions.
+// Calls `waiter->synced` from journal_dispatch(), never from here. The waiter stays the caller's,
+// until called or cancelled. Waiters are called in the order of their positions.
 void journal_wait(struct journal *journal, struct journal_waiter *waiter);
 void journal_wait_cancel(struct journal *journal, struct journal_waiter *waiter);
 
@@ -101,8 +104,9 @@ void journal_delete_before(struct journal *journal, uint64_t segment);
 struct journal_status {
     uint64_t position;    // end of what is written
     uint64_t synced;      // end of what is on the disk
-    bool full;            // the room left does not cover another reservation: -ENOSPC is near
-    struct error problem; // the helper's latest, until it succeeds; code 0: none
+    bool full;            // the room left does not cover another reservation
+    uint64_t losses;      // times that fdatasync failed, since the journal was opened
+    struct error problem; // with making or deleting segments, while it lasts; code 0: none
 };
 
 void journal_read_status(const struct journal *journal, struct journal_status *status);

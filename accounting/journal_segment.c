@@ -11,10 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEGMENTS_STEP 64
 #define SCAN_BYTES 65536
+
+static const char segment_unnamed[] = "next.tmp"; // being made
 
 static const char segment_magic[8] = {'r', 'e', 'e', 'v', 'e', 'j', 'n', 'l'};
 
@@ -85,6 +88,106 @@ int journal_header_read(int fd, struct journal_header *header, struct error *err
     };
     memcpy(header->journal_id, on_disk.journal_id, sizeof(header->journal_id));
     return 0;
+}
+
+// The ways in which a file system says that there is no room.
+static int map_full(int code)
+{
+    return code == -EDQUOT || code == -EFBIG ? -ENOSPC : code;
+}
+
+int journal_segment_write(int fd, const void *bytes, size_t length, uint64_t offset,
+                          struct error *err)
+{
+    for (size_t done = 0; done < length;) {
+        ssize_t written =
+            pwrite(fd, (const char *)bytes + done, length - done, (off_t)(offset + done));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return error_set_errno(err, written < 0 ? map_full(-errno) : -ENOSPC,
+                                   "writing to a journal segment");
+        done += (size_t)written;
+    }
+    return 0;
+}
+
+int journal_segment_zero(int fd, uint64_t offset, uint64_t end, struct error *err)
+{
+    static const uint8_t zeros[4096];
+    for (size_t length; offset < end; offset += length) {
+        length = end - offset < sizeof(zeros) ? (size_t)(end - offset) : sizeof(zeros);
+        int result = journal_segment_write(fd, zeros, length, offset, err);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int write_header(int fd, struct journal_header *header, struct error *err)
+{
+    uint8_t bytes[JOURNAL_SEGMENT_HEADER_BYTES];
+    journal_header_encode(header, bytes);
+    int result = journal_segment_write(fd, bytes, sizeof(bytes), 0, err);
+    if (result == 0 && fdatasync(fd) < 0)
+        result = error_set_errno(err, -errno, "fdatasync of a new journal segment");
+    return result;
+}
+
+static int make_unnamed(int directory_fd, struct journal_header *header, uint64_t bytes, int *fd,
+                        struct error *err)
+{
+    cleanup_fd int made =
+        openat(directory_fd, segment_unnamed, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (made < 0)
+        return error_set_errno(err, map_full(-errno), "making %s", segment_unnamed);
+    int failed = posix_fallocate(made, 0, (off_t)bytes);
+    if (failed != 0)
+        return error_set_errno(err, map_full(-failed), "taking %llu bytes for a journal segment",
+                               (unsigned long long)bytes);
+    int result = write_header(made, header, err);
+    if (result == 0)
+        *fd = take_fd(&made);
+    return result;
+}
+
+int journal_segment_make(int directory_fd, struct journal_header *header, uint64_t bytes, int *fd,
+                         struct error *err)
+{
+    char name[JOURNAL_SEGMENT_NAME_MAX];
+    cleanup_fd int made = -1;
+    int result = make_unnamed(directory_fd, header, bytes, &made, err);
+    if (result < 0) {
+        unlinkat(directory_fd, segment_unnamed, 0); // its room is needed
+        return result;
+    }
+    journal_segment_name(header->segment, name);
+    if (renameat(directory_fd, segment_unnamed, directory_fd, name) < 0)
+        return error_set_errno(err, map_full(-errno), "naming journal segment %s", name);
+    if (fsync(directory_fd) < 0)
+        return error_set_errno(err, -errno, "fsync of the journal's directory");
+    *fd = take_fd(&made);
+    return 0;
+}
+
+int journal_segment_adopt(int directory_fd, struct journal_header *header, uint64_t bytes, int *fd,
+                          struct error *err)
+{
+    char name[JOURNAL_SEGMENT_NAME_MAX];
+    journal_segment_name(header->segment, name);
+    cleanup_fd int opened = openat(directory_fd, name, O_RDWR | O_CLOEXEC);
+    struct stat status;
+    uint64_t used;
+    if (opened < 0 || fstat(opened, &status) < 0)
+        return error_set_errno(err, -errno, "opening journal segment %s", name);
+    int result = journal_segment_used(opened, JOURNAL_SEGMENT_HEADER_BYTES, &used, err);
+    if (result == 0 && ((uint64_t)status.st_size < bytes || used > JOURNAL_SEGMENT_HEADER_BYTES))
+        result = error_set(err, -EBADMSG, "journal segment %s is not as it was made", name);
+    if (result == 0)
+        result = write_header(opened, header, err);
+    if (result == 0)
+        *fd = take_fd(&opened);
+    return result;
 }
 
 static void close_directory(DIR **directory)

@@ -43,6 +43,26 @@ void journal_header_encode(struct journal_header *header,
 // Reads the header of the open segment. -EBADMSG: not a whole header; -ENOTSUP: of a newer reeve.
 int journal_header_read(int fd, struct journal_header *header, struct error *err);
 
+// Makes the segment that `header` (all but crc) describes, of `bytes` zeros after the header, and
+// has it on the disk under its name; another one of that number is replaced. *fd is the caller's to
+// close. On failure nothing is left but, at worst, a file without a number. Blocks for a disk's
+// time.
+int journal_segment_make(int directory_fd, struct journal_header *header, uint64_t bytes, int *fd,
+                         struct error *err);
+
+// Takes a segment that was made and never used, gives it the new `header`; *fd as above. -EBADMSG:
+// it is not fit, being smaller than `bytes` or not empty.
+int journal_segment_adopt(int directory_fd, struct journal_header *header, uint64_t bytes, int *fd,
+                          struct error *err);
+
+// Writes all of `bytes` at `offset`. A disk that is full, a quota and RLIMIT_FSIZE all give
+// -ENOSPC.
+int journal_segment_write(int fd, const void *bytes, size_t length, uint64_t offset,
+                          struct error *err);
+
+// Writes zeros to [offset, end).
+int journal_segment_zero(int fd, uint64_t offset, uint64_t end, struct error *err);
+
 // The numbers of the segments in the directory, ascending; the caller frees *segments.
 // `directory_fd` stays the caller's.
 int journal_segment_list(int directory_fd, uint32_t **segments, size_t *count, struct error *err);
