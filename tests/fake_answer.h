@@ -3,7 +3,6 @@
 
 #include "fake_message.h"
 
-#include <event2/buffer.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +23,13 @@ struct fake_parts {
 
 // How the connection goes on after the last part.
 enum fake_ending { FAKE_ENDING_KEEP, FAKE_ENDING_CLOSE, FAKE_ENDING_RESET, FAKE_ENDING_HANG };
+
+// An answer as it goes over the wire.
+struct fake_wire {
+    struct fake_parts parts;
+    enum fake_ending ending;
+    bool cut; // the script took away from the body's end
+};
 
 struct fake_answer {
     int status;
@@ -51,9 +57,10 @@ void fake_answer_set_error(struct fake_answer *answer, int status, const char *t
 void fake_stream_compose(struct fake_answer *answer, const struct fake_message *message);
 
 // Puts the answer into the form in which it goes over the wire: interim answers, head, compression,
-// chunks, cuts. `keep_alive` is what the client wishes.
-enum fake_ending fake_wire_compose(const struct fake_answer *answer, bool head_only,
-                                   bool keep_alive, struct fake_parts *wire);
+// chunks, cuts. `keep_alive` is what the client wishes. The parts are released with
+// fake_parts_done().
+void fake_wire_compose(const struct fake_answer *answer, bool head_only, bool keep_alive,
+                       struct fake_wire *wire);
 
 // Takes `bytes` (from malloc).
 void fake_parts_append(struct fake_parts *parts, char *bytes, size_t length, int64_t delay_ms,

@@ -230,8 +230,13 @@ static bool admit(struct fake_call *call, enum fake_access access)
     }
     if (access == FAKE_CREDENTIAL && (!check_credential(call) || !check_version(call)))
         return false;
-    return read_body(call) && fake_inspect_script(call) &&
-           !fake_script_flag(call->exchange->answer.script, "drop") && !answer_as_scripted(call);
+    if (!read_body(call) || !fake_inspect_script(call))
+        return false;
+    if (fake_script_flag(call->exchange->answer.script, "drop")) {
+        call->exchange->answer.status = 0; // there is none
+        return false;
+    }
+    return !answer_as_scripted(call);
 }
 
 static void answer_call(struct fake_call *call)

@@ -36,10 +36,9 @@ struct connection {
     // of the answer
     struct fake_exchange exchange;
     bool exchange_open;
-    struct fake_parts wire;
+    struct fake_wire wire;
     size_t next_part;
     bool delayed; // the delay of the next part has passed
-    enum fake_ending ending;
 };
 
 static void enter(struct connection *connection, enum connection_state state)
@@ -62,8 +61,8 @@ static void close_exchange(struct connection *connection, enum fake_end end)
     size_t output_bytes = 0;
     size_t bytes_out = 0;
     for (size_t i = 0; i < connection->next_part; i++) {
-        output_bytes = connection->wire.list[i].output_bytes;
-        bytes_out += connection->wire.list[i].length;
+        output_bytes = connection->wire.parts.list[i].output_bytes;
+        bytes_out += connection->wire.parts.list[i].length;
     }
     if (connection->exchange.entry != NULL)
         json_object_set_new(connection->exchange.entry, "bytes_out",
@@ -78,7 +77,7 @@ static void close_connection(struct connection *connection, bool reset)
     *connection->link = connection->next;
     if (connection->next != NULL)
         connection->next->link = connection->link;
-    fake_parts_done(&connection->wire);
+    fake_parts_done(&connection->wire.parts);
     fake_head_done(&connection->request.head);
     event_free(connection->readable);
     event_free(connection->writable);
@@ -92,22 +91,20 @@ static void close_connection(struct connection *connection, bool reset)
 // How an answer ends whose parts are all sent.
 static enum fake_end natural_end(const struct connection *connection)
 {
-    const struct fake_answer *answer = &connection->exchange.answer;
-    if (connection->ending == FAKE_ENDING_RESET ||
-        json_object_get(answer->script, "cut_after_bytes"))
+    if (connection->wire.cut)
         return FAKE_END_CUT;
-    return answer->failed ? FAKE_END_FAILED : FAKE_END_COMPLETE;
+    return connection->exchange.answer.failed ? FAKE_END_FAILED : FAKE_END_COMPLETE;
 }
 
 // All parts are with the socket: the next request, or the end that was asked for.
 static void finish_answer(struct connection *connection)
 {
-    if (connection->ending != FAKE_ENDING_HANG)
+    if (connection->wire.ending != FAKE_ENDING_HANG)
         close_exchange(connection, natural_end(connection)); // of an answer without parts
-    fake_parts_done(&connection->wire);
+    fake_parts_done(&connection->wire.parts);
     connection->next_part = 0;
     fake_head_done(&connection->request.head);
-    switch (connection->ending) {
+    switch (connection->wire.ending) {
     case FAKE_ENDING_KEEP:
         enter(connection, READING_HEAD);
         evbuffer_drain(connection->body, evbuffer_get_length(connection->body));
@@ -130,7 +127,7 @@ static void finish_answer(struct connection *connection)
 // Whether the next part has to wait; starts its timer.
 static bool wait_for_part(struct connection *connection)
 {
-    int64_t delay_ms = connection->wire.list[connection->next_part].delay_ms;
+    int64_t delay_ms = connection->wire.parts.list[connection->next_part].delay_ms;
     if (delay_ms <= 0 || connection->delayed) {
         connection->delayed = false;
         return false;
@@ -144,13 +141,13 @@ static bool wait_for_part(struct connection *connection)
 // part is sent: who has read an answer finds it in the books.
 static void send_answer(struct connection *connection)
 {
-    struct fake_parts *wire = &connection->wire;
+    struct fake_parts *wire = &connection->wire.parts;
     int result = fake_io_flush(&connection->io);
     while (result == 0 && connection->next_part < wire->count) {
         if (wait_for_part(connection))
             return;
         const struct fake_part *part = &wire->list[connection->next_part++];
-        if (connection->next_part == wire->count && connection->ending != FAKE_ENDING_HANG)
+        if (connection->next_part == wire->count && connection->wire.ending != FAKE_ENDING_HANG)
             close_exchange(connection, natural_end(connection));
         result = fake_io_send(&connection->io, part->bytes, part->length);
     }
@@ -184,7 +181,7 @@ static void start_answer(struct connection *connection)
         bool streamed = request->body != NULL &&
                         memmem(request->body, request->body_bytes, "\"stream\":true", 13) != NULL;
         const char *answer = connection->fake->bench_answers[streamed];
-        connection->ending = FAKE_ENDING_KEEP;
+        connection->wire.ending = FAKE_ENDING_KEEP;
         fake_io_send(&connection->io, answer, strlen(answer));
         send_answer(connection);
         return;
@@ -192,9 +189,8 @@ static void start_answer(struct connection *connection)
     fake_api_answer(connection->fake, request, &connection->exchange);
     connection->exchange_open = true;
     bool keep_alive = request->head.keep_alive && !request->too_large && !is_early(connection);
-    connection->ending =
-        fake_wire_compose(&connection->exchange.answer, strcmp(request->head.method, "HEAD") == 0,
-                          keep_alive, &connection->wire);
+    fake_wire_compose(&connection->exchange.answer, strcmp(request->head.method, "HEAD") == 0,
+                      keep_alive, &connection->wire);
     send_answer(connection);
 }
 

@@ -115,7 +115,7 @@ static void append_interim(const struct fake_answer *answer, struct fake_parts *
 }
 
 static void append_head(const struct fake_answer *answer, enum body_framing framing, size_t length,
-                        enum fake_ending ending, struct fake_parts *wire)
+                        bool keep_alive, struct fake_parts *wire)
 {
     char *text = NULL;
     size_t size = 0;
@@ -131,7 +131,7 @@ static void append_head(const struct fake_answer *answer, enum body_framing fram
         fprintf(head, "transfer-encoding: chunked\r\n");
     if (framing == LENGTH)
         fprintf(head, "content-length: %zu\r\n", length);
-    fprintf(head, "connection: %s\r\n\r\n", ending == FAKE_ENDING_CLOSE ? "close" : "keep-alive");
+    fprintf(head, "connection: %s\r\n\r\n", keep_alive ? "keep-alive" : "close");
     fclose(head);
     fake_parts_append(wire, text, size, fake_script_integer(answer->script, "delay_ms", 0), 0);
 }
@@ -209,40 +209,60 @@ static enum body_framing choose_framing(const struct fake_answer *answer)
                                           : LENGTH;
 }
 
-enum fake_ending fake_wire_compose(const struct fake_answer *answer, bool head_only,
-                                   bool keep_alive, struct fake_parts *wire)
+static enum fake_ending choose_ending(const struct fake_answer *answer, bool keep_alive, bool cut)
 {
     const json_t *script = answer->script;
-    enum body_framing framing = choose_framing(answer);
-    int64_t chunk_bytes = fake_script_integer(script, "chunk_bytes", 0);
-    int64_t write_bytes = fake_script_integer(script, "write_bytes", 0);
-    int64_t cut_bytes = fake_script_integer(script, "cut_after_bytes", -1);
-    enum fake_ending ending = FAKE_ENDING_KEEP;
-    if (fake_script_flag(script, "drop") || fake_script_flag(script, "lost"))
+    if (fake_script_flag(script, "hang"))
+        return FAKE_ENDING_HANG;
+    if (cut && strcmp(fake_script_string(script, "cut", "close"), "reset") == 0)
         return FAKE_ENDING_RESET;
-    if (!keep_alive || framing == UNTIL_CLOSE || fake_script_flag(script, "close"))
-        ending = FAKE_ENDING_CLOSE;
+    if (cut || !keep_alive || choose_framing(answer) == UNTIL_CLOSE ||
+        fake_script_flag(script, "close"))
+        return FAKE_ENDING_CLOSE;
+    return FAKE_ENDING_KEEP;
+}
+
+// The body in its framing. A body that is cut, or hangs, has no end.
+static void append_body(const struct fake_answer *answer, const struct fake_parts *body, bool ends,
+                        struct fake_parts *parts)
+{
+    enum body_framing framing = choose_framing(answer);
+    int64_t chunk_bytes = fake_script_integer(answer->script, "chunk_bytes", 0);
+    size_t output_bytes = 0;
+    for (size_t i = 0; i < body->count; i++) {
+        append_chunks(&body->list[i], framing, chunk_bytes > 0 ? (size_t)chunk_bytes : SIZE_MAX,
+                      parts);
+        output_bytes = body->list[i].output_bytes;
+    }
+    if (framing == CHUNKED && ends)
+        fake_parts_append(parts, strdup("0\r\n\r\n"), 5, 0, output_bytes);
+}
+
+void fake_wire_compose(const struct fake_answer *answer, bool head_only, bool keep_alive,
+                       struct fake_wire *wire)
+{
+    const json_t *script = answer->script;
+    int64_t cut_bytes = fake_script_integer(script, "cut_after_bytes", -1);
+    int64_t write_bytes = fake_script_integer(script, "write_bytes", 0);
+    *wire = (struct fake_wire){0};
+    if (fake_script_flag(script, "drop") || fake_script_flag(script, "lost")) {
+        wire->ending = FAKE_ENDING_RESET;
+        wire->cut = true;
+        return;
+    }
     struct fake_parts body = {0};
     (fake_script_flag(script, "gzip") ? compress_body : copy_body)(&answer->body, &body);
-    append_interim(answer, wire);
-    append_head(answer, framing, total_length(&body), ending, wire);
-    bool cut = cut_bytes >= 0 && cut_body(&body, (size_t)cut_bytes);
-    bool hangs = fake_script_flag(script, "hang");
-    for (size_t i = 0; !head_only && i < body.count; i++)
-        append_chunks(&body.list[i], framing, chunk_bytes > 0 ? (size_t)chunk_bytes : SIZE_MAX,
-                      wire);
-    if (framing == CHUNKED && !head_only && !cut && !hangs)
-        fake_parts_append(wire, strdup("0\r\n\r\n"), 5, 0,
-                          body.count > 0 ? body.list[body.count - 1].output_bytes : 0);
+    size_t length = total_length(&body);
+    wire->cut = cut_bytes >= 0 && cut_body(&body, (size_t)cut_bytes);
+    wire->ending = choose_ending(answer, keep_alive, wire->cut);
+    append_interim(answer, &wire->parts);
+    append_head(answer, choose_framing(answer), length,
+                wire->ending != FAKE_ENDING_CLOSE || wire->cut, &wire->parts);
+    if (!head_only)
+        append_body(answer, &body, !wire->cut && wire->ending != FAKE_ENDING_HANG, &wire->parts);
     fake_parts_done(&body);
     if (write_bytes > 0)
-        split_writes(wire, (size_t)write_bytes);
+        split_writes(&wire->parts, (size_t)write_bytes);
     else
-        join_writes(wire);
-    if (hangs)
-        return FAKE_ENDING_HANG;
-    if (cut)
-        return strcmp(fake_script_string(script, "cut", "close"), "reset") == 0 ? FAKE_ENDING_RESET
-                                                                                : FAKE_ENDING_CLOSE;
-    return ending;
+        join_writes(&wire->parts);
 }
