@@ -13,6 +13,7 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"serve", serve_main, "the daemon: proxy, ceilings, slots, books"},
     {"run", run_main, "run a command behind the proxy, in its own cgroup"},
     {"status", status_main, "live runs, slots, ceilings, credentials, ledger"},
     {"kill", kill_main, "end a run"},
