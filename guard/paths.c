@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// The private Postgres of a daemon that runs as root is another user's: it must get through. What
+// is secret in there has modes of its own.
+#define STATE_DIRECTORY_MODE 0711
+
 #define SYSTEM_RUNTIME_DIR "/run/reeve"
 #define SYSTEM_STATE_DIR "/var/lib/reeve"
 
@@ -107,7 +111,11 @@ static int make_directory(const char *path, mode_t mode, struct error *err)
         if (mkdir(above, 0755) != 0 && errno != EEXIST)
             return error_set_errno(err, -errno, "making the directory %s", above);
     }
-    if (mkdir(path, mode) != 0 && errno != EEXIST)
+    if (mkdir(path, mode) == 0)
+        return chmod(path, mode) == 0 // whatever the umask says
+                   ? 0
+                   : error_set_errno(err, -errno, "setting the mode of %s", path);
+    if (errno != EEXIST)
         return error_set_errno(err, -errno, "making the directory %s", path);
     return 0;
 }
@@ -126,7 +134,7 @@ int paths_resolve(struct paths *paths, const char *state_dir_option, const struc
         result = join(found.control_socket, sizeof(found.control_socket), runtime_dir,
                       "control.sock", err);
     if (result == 0)
-        result = make_directory(found.state_dir, 0700, err);
+        result = make_directory(found.state_dir, STATE_DIRECTORY_MODE, err);
     if (result == 0)
         result = make_directory(runtime_dir, 0755, err);
     if (result == 0)

@@ -22,7 +22,7 @@ struct paths {
     char control_socket[PATHS_CONTROL_SOCKET_MAX];
 };
 
-// For the daemon: makes the directories (0700 state, 0755 socket's) and fills `paths`.
+// For the daemon: makes the directories (0711 state, 0755 socket's) and fills `paths`.
 // `state_dir_option` is --state-dir or NULL. -ENAMETOOLONG: the socket's path does not fit
 // sun_path.
 int paths_resolve(struct paths *paths, const char *state_dir_option, const struct config *config,

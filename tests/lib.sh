@@ -9,6 +9,7 @@ BUILD=${BUILD:-build/plain}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 REEVE=$BUILD/reeve
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/reeve-flow.XXXXXX")
+chmod 711 "$WORK" # the private Postgres, as another user, has to get through
 STARTED=()
 FLOW_FAILED=0
 
