@@ -65,7 +65,11 @@ static int open_in_journal(const struct registered_run *run, struct error *err)
 
 static void send_grant(struct registered_run *run, const char key[static RUN_KEY_MAX])
 {
-    struct control_message message = {.type = CONTROL_GRANTED, .granted.limits = run->asked.limits};
+    struct control_message message = {
+        .type = CONTROL_GRANTED,
+        .granted = {.limits = run->asked.limits, .kill_grace_us = run->kill_grace_us},
+    };
+    memcpy(message.granted.job, run->asked.job, sizeof(message.granted.job));
     memcpy(message.granted.run_id, run->live->id, sizeof(message.granted.run_id));
     memcpy(message.granted.run_key, key, RUN_KEY_MAX);
     memcpy(message.granted.base_url, run->registry->base_url, sizeof(message.granted.base_url));
