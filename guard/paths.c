@@ -41,12 +41,23 @@ static const char *named_state_dir(const char *option, const struct config *conf
     return environment("REEVE_STATE_DIR");
 }
 
+// Joins the working directory and a relative path: processes that are handed it may be elsewhere.
+static int make_absolute(char path[static PATH_MAX], const char *given, struct error *err)
+{
+    char current[PATH_MAX] = "";
+    if (given[0] == '/')
+        return join(path, PATH_MAX, given, "", err);
+    if (getcwd(current, sizeof(current)) == NULL)
+        return error_set_errno(err, -errno, "finding the working directory");
+    return join(path, PATH_MAX, current, given, err);
+}
+
 static int find_state_dir(char path[static PATH_MAX], const char *named, struct error *err)
 {
     const char *home = environment("HOME");
     const char *place;
     if ((place = named) != NULL || (place = environment("STATE_DIRECTORY")) != NULL)
-        return join(path, PATH_MAX, place, "", err);
+        return make_absolute(path, place, err);
     if (geteuid() == 0)
         return join(path, PATH_MAX, SYSTEM_STATE_DIR, "", err);
     if ((place = environment("XDG_STATE_HOME")) != NULL)
