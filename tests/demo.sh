@@ -37,7 +37,7 @@ run_agent() {
 run_agents() {
     local agent status=0
     AGENTS=()
-    say "Three agents, each in a cgroup of its own; there are two slots, so the third waits for one"
+    say "Three agents, each in a cgroup of its own; there are two slots, so one of them waits"
     run_agent outreach claude-haiku-4-5 6
     run_agent research claude-sonnet-4-6 4
     run_agent triage claude-opus-4-6 2
@@ -51,11 +51,13 @@ run_agents() {
     return $status
 }
 
-# The books follow the exchanges; the report waits for them.
-books_are_complete() { [ "$("$REEVE" report --json | jq '[.. | .exchanges? // empty] | max')" = 12 ]; }
+books_are_up_to_date() { "$REEVE" status | grep -q '^ledger: up to date'; }
 
 start_all
 run_agents || give_up "an agent failed"
-say "The report"
-say_command "reeve report"
-"$REEVE" report | sed 's/^/  /'
+say "The report, out of the ledger"
+wait_until 120 books_are_up_to_date || give_up "the ledger does not follow"
+for by in job model; do
+    say_command "reeve report --by $by"
+    "$REEVE" report --by $by | sed 's/^/  /'
+done
