@@ -199,8 +199,7 @@ void budget_read(const struct budget *budget, enum budget_scope scope, const cha
                  int64_t time_us, enum budget_kind kind, int64_t *settled, int64_t *held,
                  int64_t *limit)
 {
-    struct budget_cover cover;
-    budget_cover_find(budget, scope, name, time_us, &cover);
+    struct budget_cover cover = budget_cover_find(budget, scope, name, time_us);
     *settled = cover.account == NULL ? 0 : cover.account->settled.of[kind];
     *held = cover.account == NULL ? 0 : cover.account->held.of[kind];
     *limit = cover.subject == NULL ? LIMIT_NONE : cover.subject->limits[kind];

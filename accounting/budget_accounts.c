@@ -79,27 +79,31 @@ void budget_subject_drop(struct budget *budget, struct budget_subject *subject)
     subject_free(subject);
 }
 
+// The period of each scope at a time.
+struct periods {
+    struct {
+        int64_t start_us, end_us;
+    } of[BUDGET_SCOPES];
+};
+
 static int64_t day_start_us(const struct budget *budget, int64_t day)
 {
     return time_zone_day_start_s(budget->zone, day) * SECOND_US;
 }
 
-// The period of a scope at a time, as an account that has nothing booked.
-static struct budget_account period_at(const struct budget *budget, enum budget_scope scope,
-                                       int64_t time_us)
+static struct periods periods_at(const struct budget *budget, int64_t time_us)
 {
-    struct budget_account account = {.scope = scope, .period_end_us = -1};
-    if (scope == BUDGET_RUN)
-        return account;
-    int64_t first = time_zone_day(budget->zone, time_us / SECOND_US);
-    int64_t next = first + 1;
-    if (scope == BUDGET_JOB_MONTH || scope == BUDGET_BOX_MONTH) {
-        next = time_zone_month_first_day(first, 1);
-        first = time_zone_month_first_day(first, 0);
-    }
-    account.period_start_us = day_start_us(budget, first);
-    account.period_end_us = day_start_us(budget, next);
-    return account;
+    struct periods periods;
+    int64_t day = time_zone_day(budget->zone, time_us / SECOND_US);
+    periods.of[BUDGET_RUN].start_us = 0;
+    periods.of[BUDGET_RUN].end_us = -1;
+    periods.of[BUDGET_JOB_DAY].start_us = day_start_us(budget, day);
+    periods.of[BUDGET_JOB_DAY].end_us = day_start_us(budget, day + 1);
+    periods.of[BUDGET_BOX_DAY] = periods.of[BUDGET_JOB_DAY];
+    periods.of[BUDGET_JOB_MONTH].start_us = day_start_us(budget, time_zone_month_first_day(day, 0));
+    periods.of[BUDGET_JOB_MONTH].end_us = day_start_us(budget, time_zone_month_first_day(day, 1));
+    periods.of[BUDGET_BOX_MONTH] = periods.of[BUDGET_JOB_MONTH];
+    return periods;
 }
 
 static struct budget_account *account_find(const struct budget_subject *subject,
@@ -111,23 +115,22 @@ static struct budget_account *account_find(const struct budget_subject *subject,
     return account == NULL ? NULL : &account->shown;
 }
 
-void budget_cover_find(const struct budget *budget, enum budget_scope scope, const char *name,
-                       int64_t time_us, struct budget_cover *cover)
+static struct budget_cover cover_find(const struct budget *budget, enum budget_scope scope,
+                                      const char *name, const struct periods *periods)
 {
-    struct budget_account period = period_at(budget, scope, time_us);
-    cover->subject = budget_subject_find(budget, scope, name);
-    cover->account =
-        cover->subject == NULL ? NULL : account_find(cover->subject, period.period_start_us);
+    struct budget_cover cover = {.subject = budget_subject_find(budget, scope, name)};
+    if (cover.subject != NULL)
+        cover.account = account_find(cover.subject, periods->of[scope].start_us);
+    return cover;
 }
 
-bool budget_cover_open(struct budget *budget, enum budget_scope scope, const char *name,
-                       int64_t time_us, struct budget_cover *cover)
+static bool cover_open(struct budget *budget, enum budget_scope scope, const char *name,
+                       const struct periods *periods, struct budget_cover *cover)
 {
-    struct budget_account period = period_at(budget, scope, time_us);
     cover->subject = budget_subject_open(budget, scope, name);
     if (cover->subject == NULL)
         return false;
-    cover->account = account_find(cover->subject, period.period_start_us);
+    cover->account = account_find(cover->subject, periods->of[scope].start_us);
     if (cover->account != NULL)
         return true;
     struct budget_period_account *opened = NULL;
@@ -135,13 +138,29 @@ bool budget_cover_open(struct budget *budget, enum budget_scope scope, const cha
         opened = calloc(1, sizeof(*opened));
     if (opened == NULL)
         return false;
-    opened->shown = period;
+    opened->shown.scope = scope;
     memcpy(opened->shown.name, cover->subject->name, sizeof(opened->shown.name));
+    opened->shown.period_start_us = periods->of[scope].start_us;
+    opened->shown.period_end_us = periods->of[scope].end_us;
     opened->older = cover->subject->accounts;
     cover->subject->accounts = opened;
     cover->account = &opened->shown;
     budget->account_count++;
     return true;
+}
+
+struct budget_cover budget_cover_find(const struct budget *budget, enum budget_scope scope,
+                                      const char *name, int64_t time_us)
+{
+    struct periods periods = periods_at(budget, time_us);
+    return cover_find(budget, scope, name, &periods);
+}
+
+bool budget_cover_open(struct budget *budget, enum budget_scope scope, const char *name,
+                       int64_t time_us, struct budget_cover *cover)
+{
+    struct periods periods = periods_at(budget, time_us);
+    return cover_open(budget, scope, name, &periods, cover);
 }
 
 // The name that the subject of a scope has for a run of a job.
@@ -161,8 +180,9 @@ static const char *scope_name(enum budget_scope scope, const char *run_id, const
 void budget_covers_find(const struct budget *budget, const char *run_id, const char *job,
                         int64_t time_us, struct budget_cover covers[static BUDGET_SCOPES])
 {
+    struct periods periods = periods_at(budget, time_us);
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
-        budget_cover_find(budget, scope, scope_name(scope, run_id, job), time_us, &covers[scope]);
+        covers[scope] = cover_find(budget, scope, scope_name(scope, run_id, job), &periods);
 }
 
 static bool is_over(const struct budget_account *account, int64_t now_us)
@@ -212,16 +232,14 @@ enum budget_scope budget_covers_open(struct budget *budget,
                                      const struct budget_reservation *reservation,
                                      struct budget_cover covers[static BUDGET_SCOPES])
 {
-    int64_t time_us = reservation->reserved_at_us;
-    budget_cover_find(budget, BUDGET_BOX_DAY, "", time_us, &covers[BUDGET_BOX_DAY]);
-    if (covers[BUDGET_BOX_DAY].account == NULL || // a new day
+    struct periods periods = periods_at(budget, reservation->reserved_at_us);
+    if (cover_find(budget, BUDGET_BOX_DAY, "", &periods).account == NULL || // a new day
         budget->account_count + BUDGET_SCOPES > BUDGET_ACCOUNTS_MAX ||
         budget->subject_count + BUDGET_SCOPES > BUDGET_ACCOUNTS_MAX)
-        sweep(budget, time_us);
+        sweep(budget, reservation->reserved_at_us);
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
-        if (!budget_cover_open(budget, scope,
-                               scope_name(scope, reservation->run_id, reservation->job), time_us,
-                               &covers[scope]))
+        if (!cover_open(budget, scope, scope_name(scope, reservation->run_id, reservation->job),
+                        &periods, &covers[scope]))
             return scope;
     return BUDGET_SCOPES;
 }

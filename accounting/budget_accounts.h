@@ -7,7 +7,7 @@
 #include "budget.h"
 #include "time_zone.h"
 
-#define BUDGET_BUCKETS 1024
+#define BUDGET_BUCKETS 256
 
 struct budget_period_account {
     struct budget_account shown;
@@ -48,10 +48,9 @@ struct budget_subject *budget_subject_open(struct budget *budget, enum budget_sc
 // Frees the subject and its accounts.
 void budget_subject_drop(struct budget *budget, struct budget_subject *subject);
 
-// Sets subject and account of a scope and name at a time (since 1970, UTC) to what there is, NULL
-// for what there is not.
-void budget_cover_find(const struct budget *budget, enum budget_scope scope, const char *name,
-                       int64_t time_us, struct budget_cover *cover);
+// Subject and account of a scope and name at a time (since 1970, UTC), NULL for what there is not.
+struct budget_cover budget_cover_find(const struct budget *budget, enum budget_scope scope,
+                                      const char *name, int64_t time_us);
 
 // The same, and makes what is missing. Returns false when there is no room.
 bool budget_cover_open(struct budget *budget, enum budget_scope scope, const char *name,
