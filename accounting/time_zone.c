@@ -12,6 +12,7 @@
 #define ZONE_DIRECTORY "/usr/share/zoneinfo/"
 #define HEADER_BYTES 44
 #define DAY_S INT64_C(86400)
+#define RULE_FIRST_YEAR 1969     // so that 1970 begins as it should
 #define OFFSET_MAX_S (26 * 3600) // beyond any that ever was
 
 struct transition {
@@ -192,7 +193,8 @@ static int64_t rule_date_s(const struct rule_date *date, int64_t year)
     } else if (date->form == 'M') {
         int64_t first = day_of_date(year, (int)date->month, 1);
         int64_t next = time_zone_month_first_day(first, 1);
-        int64_t weekday = (first + 4) % 7; // 1970-01-01 was a Thursday; years before it do not come
+        int64_t weekday =
+            (first + 4 + 53 * 7) % 7; // 1970-01-01 was a Thursday; no year before 1969
         day = first + (date->day - weekday + 7) % 7 + (date->week - 1) * 7;
         if (day >= next) // week 5 is the last
             day -= 7;
@@ -210,7 +212,7 @@ static bool add_rule(struct time_zone *zone, const char *text)
     if (!read_abbreviation(&text) || !read_time(&text, &west_s))
         return false;
     int64_t offset_s = -west_s;
-    int64_t last_s = zone->count > 0 ? zone->transitions[zone->count - 1].at_s : 0;
+    int64_t last_s = zone->count > 0 ? zone->transitions[zone->count - 1].at_s : INT64_MIN;
     if (zone->count == 0)
         zone->first_offset_s = offset_s;
     if (*text == '\0')
@@ -225,7 +227,7 @@ static bool add_rule(struct time_zone *zone, const char *text)
     }
     if (!read_rule_date(&text, &summer) || !read_rule_date(&text, &winter) || *text != '\0')
         return false;
-    for (int64_t year = 1970; year <= TIME_ZONE_LAST_YEAR; year++) {
+    for (int64_t year = RULE_FIRST_YEAR; year <= TIME_ZONE_LAST_YEAR; year++) {
         struct transition to_summer = {rule_date_s(&summer, year) - offset_s, summer_offset_s};
         struct transition to_winter = {rule_date_s(&winter, year) - summer_offset_s, offset_s};
         bool north = to_summer.at_s < to_winter.at_s;

@@ -314,6 +314,29 @@ START_TEST(refusal_is_billed_unless_its_category_is_listed)
 }
 END_TEST
 
+START_TEST(fees_are_those_of_the_table)
+{
+    static const char text[] =
+        "name,aliases,kind,above_tokens,from,until,input,output,cache_write_5m,cache_write_1h,"
+        "cache_read,request,us_geo,batch,retired,confidence,source\n"
+        "m,,standard,,,,4,20,5,8,0.2,,1.1,0.5,,,\n"
+        "web_search,,request,,,,,,,,,0.01,,,,,\n"
+        "web_fetch,,request,,,,,,,,,0.002,,,,,\n";
+    price_table_free(table);
+    ck_assert_int_eq(price_table_parse(&table, "fees", text, strlen(text), NULL), 0);
+    struct usage usage = {.model = "m",
+                          .web_search_requests = 3,
+                          .web_fetch_requests = 2,
+                          .geo = USAGE_GEO_US,
+                          .tier = USAGE_TIER_BATCH};
+    struct price_bound bound = {.web_search_requests = 3, .web_fetch_requests = 2};
+    int64_t limit;
+    assert_costs("fees", &usage, "0.034");
+    ck_assert_int_eq(price_upper_bound(table, &bound, IN_NOVEMBER, &limit, NULL), 0);
+    ck_assert_int_eq(limit, 34 * (PICO_USD_PER_USD / 1000));
+}
+END_TEST
+
 START_TEST(counts_beyond_measure_are_errors)
 {
     const struct usage bad[] = {
@@ -574,6 +597,7 @@ int main(void)
     tcase_add_test(cases, fast_without_fast_rates_has_the_dearest);
     tcase_add_test(cases, price_is_that_of_its_time);
     tcase_add_test(cases, refusal_is_billed_unless_its_category_is_listed);
+    tcase_add_test(cases, fees_are_those_of_the_table);
     tcase_add_test(cases, counts_beyond_measure_are_errors);
     tcase_add_test(cases, vectors_agree_with_exact_fractions);
     tcase_add_test(cases, no_usage_within_the_bound_costs_more);

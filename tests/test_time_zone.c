@@ -31,14 +31,13 @@ static int64_t utc(int year, int month, int day, int hour, int minute)
     return timegm(&parts);
 }
 
-static void compare_with_library(const char *name, uint64_t *state)
+// Random moments from 1970 to 2100, beyond the 2037 at which the files end.
+static void compare_with_library(const struct time_zone *zone, const char *name, uint64_t *state)
 {
-    struct time_zone *zone = load(name);
     setenv("TZ", name, 1);
     tzset();
     for (int i = 0; i < MOMENTS; i++) {
         *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        // 1970 to 2100, beyond the 2037 at which the files end
         time_t time_s = (time_t)((*state >> 20) % (UINT64_C(130) * 365 * DAY_S));
         struct tm parts;
         localtime_r(&time_s, &parts);
@@ -46,7 +45,6 @@ static void compare_with_library(const char *name, uint64_t *state)
             ck_abort_msg("%s at %" PRId64 ": %" PRId64 " s, not %ld", name, (int64_t)time_s,
                          time_zone_offset_s(zone, time_s, NULL), parts.tm_gmtoff);
     }
-    time_zone_free(zone);
 }
 
 START_TEST(offsets_are_those_of_the_library)
@@ -60,10 +58,65 @@ START_TEST(offsets_are_those_of_the_library)
         char name[TIME_ZONE_NAME_MAX];
         if (sscanf(line, "Z %63s", name) != 1)
             continue;
-        compare_with_library(name, &state);
+        struct time_zone *zone = load(name);
+        compare_with_library(zone, name, &state);
+        time_zone_free(zone);
         count++;
     }
     ck_assert_int_gt(count, 300);
+}
+END_TEST
+
+// A file without transitions that ends with `rule`.
+static int parse_rule(const char *rule, struct time_zone **zone)
+{
+    // The counts are those of UT marks, standard marks, leap seconds, times, types and characters.
+    static const uint8_t block[] = {'T', 'Z', 'i', 'f', '2', [39] = 1, [43] = 1, [50] = 0};
+    uint8_t bytes[2 * sizeof(block) + 130];
+    memcpy(bytes, block, sizeof(block));
+    memcpy(bytes + sizeof(block), block, sizeof(block));
+    int length = snprintf((char *)bytes + 2 * sizeof(block), 130, "\n%s\n", rule);
+    return time_zone_parse(zone, "rule", bytes, 2 * sizeof(block) + (size_t)length, NULL);
+}
+
+START_TEST(rules_are_read_as_the_library_reads_them)
+{
+    static const char *const rules[] = {"CET-1CEST,M3.5.0,M10.5.0/3",
+                                        "EST5EDT,M3.2.0,M11.1.0",
+                                        "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0",
+                                        "<-02>2<-01>,M3.5.0/-1,M10.5.0/0",
+                                        "IST-2IDT,M3.4.4/26,M10.5.0",
+                                        "AAA3BBB,J60,J300/1:30:15",
+                                        "AAA3BBB1,59/-3,J59",
+                                        "<+0545>-5:45"};
+    uint64_t state = 7;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        struct time_zone *zone = NULL;
+        ck_assert_int_eq(parse_rule(rules[i], &zone), 0);
+        compare_with_library(zone, rules[i], &state);
+        time_zone_free(zone);
+    }
+}
+END_TEST
+
+START_TEST(bad_rule_is_refused)
+{
+    static const char *const rules[] = {"CET",
+                                        "CET-1CEST",
+                                        "CET-1CEST,M3.5.0",
+                                        "CET-1CEST,M13.1.0,J1",
+                                        "CET-1CEST,M3.5.0,M10.5.0/",
+                                        "CET-1CEST,M3.5.7,J1",
+                                        "<CET-1",
+                                        "CET-1CEST,J0,J1",
+                                        "CET-1CEST,366,J1",
+                                        "CET-200",
+                                        "-1",
+                                        "CET-1CEST,M3.5.0,M10.5.0/3 "};
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        struct time_zone *zone = NULL;
+        ck_assert_int_eq(parse_rule(rules[i], &zone), -EINVAL);
+    }
 }
 END_TEST
 
@@ -159,6 +212,8 @@ int main(void)
     TCase *cases = tcase_create("time_zone");
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, offsets_are_those_of_the_library);
+    tcase_add_test(cases, rules_are_read_as_the_library_reads_them);
+    tcase_add_test(cases, bad_rule_is_refused);
     tcase_add_test(cases, days_begin_where_clocks_say);
     tcase_add_test(cases, months_begin_on_their_first_day);
     tcase_add_test(cases, bad_name_is_refused);
