@@ -20,6 +20,7 @@ static const struct subcommand subcommands[] = {
     {"report", report_main, "what was spent, by day, job, model, run or credential"},
     {"ledger", ledger_main, "look after the books: status, verify, export, move"},
     {"credential", credential_main, "store and list credentials"},
+    {"price", price_main, "show what models cost, or check a price file"},
     {"config", config_main, "check or show the configuration"},
     {NULL, NULL, NULL},
 };
