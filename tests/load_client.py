@@ -90,8 +90,8 @@ def shape_fallback(rng):
 
 def shape_refusal(rng):
     category = rng.choice(["cyber", "bio", "frontier_llm", "general_harms", None])
-    return {}, {"stop_reason": "refusal", "stop_category": category, "text": rng.choice(["", "I will"])} \
-        if category else {"stop_reason": "refusal", "text": ""}
+    script = {"stop_reason": "refusal", "text": rng.choice(["", "I will"])}
+    return {}, script | {"stop_category": category} if category else script
 
 
 def shape_fast(rng):
@@ -111,6 +111,8 @@ def shape_tool(rng):
     return {}, {"text": "", "tool_use": {"name": "Bash", "input": {"command": words(rng, 5)}}}
 
 
+# What breaks off is charged as reserved, or estimated: by its body, so it is billed by its body too.
+BOUNDED_SHAPES = [shape_plain, shape_cached_prefix, shape_thinking, shape_tool]
 SHAPES = [shape_plain, shape_counts, shape_cache, shape_cached_prefix, shape_thinking, shape_search,
           shape_compaction, shape_advisor, shape_fallback, shape_refusal, shape_fast, shape_us,
           shape_unknown_model, shape_tool]
@@ -137,9 +139,9 @@ class Exchange:
 
     def __init__(self, seed, number, mix):
         rng = random.Random(f"{seed}/{number}")
-        asked, script = rng.choice(SHAPES)(rng)
         self.kind = rng.choices(["answered", "refused", "left", "broken"],
                                 [80, 8, 8, 8 if mix == "rough" else 0])[0]
+        asked, script = rng.choice(BOUNDED_SHAPES if self.kind == "broken" else SHAPES)(rng)
         self.streamed = rng.random() < 0.6 or self.kind == "left"
         script.setdefault("text", words(rng, rng.randrange(1, 80)))
         script |= rng.choice(WIRE_FORMS)
