@@ -13,8 +13,8 @@ static const char *const tables[] = {"exchange", "run", "job", "alert", "price",
 // money as text, since readers of JSON take numbers for floating point.
 static const char select_list[] =
     "SELECT string_agg(CASE"
-    " WHEN atttypid = 'timestamptz'::regtype THEN format('to_char(%1$I AT TIME ZONE ''UTC'','"
-    "  ' ''YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'') AS %1$I', attname)"
+    " WHEN atttypid = 'timestamptz'::regtype THEN format('to_char(%1$I AT TIME ZONE ''UTC'',"
+    " ''YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'') AS %1$I', attname)"
     " WHEN atttypid = 'numeric'::regtype THEN format('trim_scale(%1$I)::text AS %1$I', attname)"
     " ELSE quote_ident(attname) END, ', ' ORDER BY attnum)"
     " FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped";
