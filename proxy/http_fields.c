@@ -35,7 +35,9 @@ enum http_field http_field_of(struct slice name)
         if (name.length == fields[i].length &&
             strncasecmp(name.bytes, fields[i].name, name.length) == 0)
             return fields[i].field;
-    return slice_starts_with_any_case(name, "proxy-") ? HTTP_FIELD_PROXY : HTTP_FIELD_OTHER;
+    bool maybe_proxy = name.length > 6 && (name.bytes[0] | 0x20) == 'p';
+    return maybe_proxy && slice_starts_with_any_case(name, "proxy-") ? HTTP_FIELD_PROXY
+                                                                     : HTTP_FIELD_OTHER;
 }
 
 struct slice http_value_trim(struct slice value)

@@ -1,31 +1,31 @@
 // HTTP message: see http_message.h. From the start line through the headers to the framing.
 #include "http_message.h"
 
+#include "byte_scan.h"
+
 #include <assert.h>
 
-// What a byte may be part of, RFC 9110, 5.6.2 and 5.5, and RFC 3986, 3.2.2.
+// What a byte may be part of, RFC 9110, 5.6.2, and RFC 3986, 3.2.2.
 enum byte_class {
     BYTE_TOKEN = 1,  // methods and header names
-    BYTE_VALUE = 2,  // header values: visible, space, tab, and what is above ASCII
-    BYTE_TARGET = 4, // visible ASCII but '#', which begins a fragment and is never sent
-    BYTE_HOST = 8,   // host and port; no comma, which betrays two hosts joined into one
+    BYTE_TARGET = 2, // visible ASCII but '#', which begins a fragment and is never sent
+    BYTE_HOST = 4,   // host and port; no comma, which betrays two hosts joined into one
 };
 
-#define BYTE_ANY (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET | BYTE_HOST)
-#define BYTE_NO_HOST (BYTE_TOKEN | BYTE_VALUE | BYTE_TARGET)
-#define BYTE_NO_TOKEN (BYTE_VALUE | BYTE_TARGET | BYTE_HOST)
-#define BYTE_VISIBLE (BYTE_VALUE | BYTE_TARGET)
+#define BYTE_ANY (BYTE_TOKEN | BYTE_TARGET | BYTE_HOST)
+#define BYTE_NO_HOST (BYTE_TOKEN | BYTE_TARGET)
+#define BYTE_NO_TOKEN (BYTE_TARGET | BYTE_HOST)
 
 // clang-format off
 static const uint8_t byte_classes[256] = {
-    ['\t'] = BYTE_VALUE, [' '] = BYTE_VALUE, ['!'] = BYTE_ANY, ['"'] = BYTE_VISIBLE,
-    ['#'] = BYTE_TOKEN | BYTE_VALUE, ['$' ... '\''] = BYTE_ANY, ['(' ... ')'] = BYTE_NO_TOKEN,
-    ['*' ... '+'] = BYTE_ANY, [','] = BYTE_VISIBLE, ['-' ... '.'] = BYTE_ANY, ['/'] = BYTE_VISIBLE,
-    ['0' ... '9'] = BYTE_ANY, [':' ... ';'] = BYTE_NO_TOKEN, ['<'] = BYTE_VISIBLE,
-    ['='] = BYTE_NO_TOKEN, ['>' ... '@'] = BYTE_VISIBLE, ['A' ... 'Z'] = BYTE_ANY,
-    ['['] = BYTE_NO_TOKEN, ['\\'] = BYTE_VISIBLE, [']'] = BYTE_NO_TOKEN, ['^'] = BYTE_NO_HOST,
-    ['_'] = BYTE_ANY, ['`'] = BYTE_NO_HOST, ['a' ... 'z'] = BYTE_ANY, ['{'] = BYTE_VISIBLE,
-    ['|'] = BYTE_NO_HOST, ['}'] = BYTE_VISIBLE, ['~'] = BYTE_ANY, [0x80 ... 0xff] = BYTE_VALUE,
+    ['!'] = BYTE_ANY, ['"'] = BYTE_TARGET, ['#'] = BYTE_TOKEN, ['$' ... '\''] = BYTE_ANY,
+    ['(' ... ')'] = BYTE_NO_TOKEN, ['*' ... '+'] = BYTE_ANY, [','] = BYTE_TARGET,
+    ['-' ... '.'] = BYTE_ANY, ['/'] = BYTE_TARGET, ['0' ... '9'] = BYTE_ANY,
+    [':' ... ';'] = BYTE_NO_TOKEN, ['<'] = BYTE_TARGET, ['='] = BYTE_NO_TOKEN,
+    ['>' ... '@'] = BYTE_TARGET, ['A' ... 'Z'] = BYTE_ANY, ['['] = BYTE_NO_TOKEN,
+    ['\\'] = BYTE_TARGET, [']'] = BYTE_NO_TOKEN, ['^'] = BYTE_NO_HOST, ['_'] = BYTE_ANY,
+    ['`'] = BYTE_NO_HOST, ['a' ... 'z'] = BYTE_ANY, ['{'] = BYTE_TARGET, ['|'] = BYTE_NO_HOST,
+    ['}'] = BYTE_TARGET, ['~'] = BYTE_ANY,
 };
 // clang-format on
 
@@ -190,7 +190,8 @@ static bool parse_status_line(struct parse *parse)
     parse->head->reason = (struct slice){code + 3, line.length - 3};
     if (line.length > 3)
         parse->head->reason = (struct slice){code + 4, line.length - 4};
-    if (!consists_of(parse->head->reason, BYTE_VALUE))
+    struct slice reason = parse->head->reason;
+    if (byte_scan_control(reason.bytes, reason.length) < reason.length)
         return refuse(parse, 502, "the reason phrase has a control byte");
     return true;
 }
@@ -275,7 +276,7 @@ static bool parse_headers(struct parse *parse)
             return refuse(parse, 400, "a header line has no colon");
         if (name.length == 0 || !consists_of(name, BYTE_TOKEN))
             return refuse(parse, 400, "a header name is not a token followed at once by a colon");
-        if (!consists_of(line, BYTE_VALUE))
+        if (byte_scan_control(line.bytes, line.length) < line.length)
             return refuse(parse, 400, "a header value has a control byte");
         struct http_header *header = &head->headers[head->header_count++];
         *header = (struct http_header){name, http_value_trim(line), http_field_of(name)};
@@ -352,18 +353,14 @@ static bool finish_response(struct parse *parse, bool answers_head)
     return true;
 }
 
-// Starts over on the headers it sets, but not on the 4 KB that they are in.
-static void parse_start(struct parse *parse, struct http_head *head, const char *bytes,
-                        size_t length, int *refused_status, struct error *err)
+// Starts at `at` on a head that ends at `end`. Clears all of *head but the 4 KB of headers.
+static void parse_start(struct parse *parse, struct http_head *head, const char *at,
+                        const char *end, int *refused_status, struct error *err)
 {
     memset(head, 0, offsetof(struct http_head, headers));
     head->content_length = -1;
-    head->length = length;
-    *parse = (struct parse){.head = head,
-                            .at = bytes,
-                            .end = bytes + length,
-                            .refused_status = refused_status,
-                            .err = err};
+    *parse = (struct parse){
+        .head = head, .at = at, .end = end, .refused_status = refused_status, .err = err};
 }
 
 // While the head is not whole: refuses what can no longer become one, so that somebody who speaks
@@ -397,7 +394,7 @@ enum http_head_outcome http_request_parse(struct http_head *head, const char *by
     struct parse parse;
     size_t empty_line = length >= 2 && memcmp(bytes, "\r\n", 2) == 0 ? 2 : 0;
     size_t head_length = find_head_end(bytes, length, empty_line, searched);
-    parse_start(&parse, head, bytes + empty_line, head_length - empty_line, refused_status, err);
+    parse_start(&parse, head, bytes + empty_line, bytes + head_length, refused_status, err);
     head->length = head_length;
     if (head_length == 0 || head_length > HTTP_HEAD_BYTES_MAX)
         return wait_or_refuse(&parse, bytes + empty_line, length - empty_line);
@@ -412,7 +409,8 @@ enum http_head_outcome http_response_parse(struct http_head *head, const char *b
 {
     struct parse parse;
     size_t head_length = find_head_end(bytes, length, 0, searched);
-    parse_start(&parse, head, bytes, head_length, refused_status, err);
+    parse_start(&parse, head, bytes, bytes + head_length, refused_status, err);
+    head->length = head_length;
     parse.is_response = true;
     if (head_length == 0 || head_length > HTTP_HEAD_BYTES_MAX)
         return wait_or_refuse(&parse, bytes, length);

@@ -1,23 +1,59 @@
 // JSON text: members, strings and numbers as they stand in a JSON text; see json_walk.h.
 #include "json_walk.h"
 
+// Takes the value of the member whose name was the last token, as it stands.
+static bool take_value(struct json_walker *walker, struct slice *value)
+{
+    enum json_token token = json_walker_next(walker);
+    const char *start = token == JSON_TOKEN_STRING ? walker->text.bytes - 1 : walker->text.bytes;
+    if (json_walker_skip(walker, token) == JSON_TOKEN_BROKEN)
+        return false;
+    *value = (struct slice){start, (size_t)(walker->bytes + walker->at - start)};
+    return true;
+}
+
 struct slice json_member(struct slice object, const char *name)
 {
     struct json_walker walker;
-    const struct slice missing = {NULL, 0};
+    struct slice value;
     json_walker_init(&walker, object.bytes, object.length);
     if (object.bytes == NULL || json_walker_next(&walker) != JSON_TOKEN_OBJECT)
-        return missing;
+        return (struct slice){NULL, 0};
     while (json_walker_next(&walker) == JSON_TOKEN_NAME) {
         bool found = json_text_is(walker.text, name);
-        enum json_token token = json_walker_next(&walker);
-        const char *start = token == JSON_TOKEN_STRING ? walker.text.bytes - 1 : walker.text.bytes;
-        if (json_walker_skip(&walker, token) == JSON_TOKEN_BROKEN)
-            return missing;
+        if (!take_value(&walker, &value))
+            break;
         if (found)
-            return (struct slice){start, (size_t)(walker.bytes + walker.at - start)};
+            return value;
     }
-    return missing;
+    return (struct slice){NULL, 0};
+}
+
+bool json_members_read(struct slice object, struct json_members *members)
+{
+    struct json_walker walker;
+    enum json_token token;
+    members->count = 0;
+    json_walker_init(&walker, object.bytes, object.length);
+    if (object.bytes == NULL || json_walker_next(&walker) != JSON_TOKEN_OBJECT)
+        return false;
+    while ((token = json_walker_next(&walker)) == JSON_TOKEN_NAME) {
+        if (members->count == JSON_MEMBERS_MAX)
+            return false;
+        members->items[members->count].name = walker.text;
+        if (!take_value(&walker, &members->items[members->count++].value))
+            return false;
+    }
+    return token == JSON_TOKEN_OBJECT_END && json_walker_next(&walker) == JSON_TOKEN_END;
+}
+
+struct slice json_members_find(const struct json_members *members, const char *name)
+{
+    struct slice wanted = slice_of(name);
+    for (size_t i = members->count; i > 0; i--)
+        if (slice_equals(members->items[i - 1].name, wanted))
+            return members->items[i - 1].value;
+    return (struct slice){NULL, 0};
 }
 
 struct slice json_string_text(struct slice value)

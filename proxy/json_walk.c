@@ -1,6 +1,8 @@
 // JSON walk: see json_walk.h.
 #include "json_walk.h"
 
+#include "byte_scan.h"
+
 void json_walker_init(struct json_walker *walker, const char *bytes, size_t length)
 {
     memset(walker, 0, offsetof(struct json_walker, is_object));
@@ -16,23 +18,9 @@ static enum json_token fail(struct json_walker *walker, const char *problem)
     return JSON_TOKEN_BROKEN;
 }
 
-// Sixteen bytes that are compared in one step, on any machine (GCC and Clang vector extension).
-typedef uint8_t byte_vector __attribute__((vector_size(16)));
-typedef uint64_t word_vector __attribute__((vector_size(16)));
-
 size_t json_plain_length(const char *bytes, size_t length)
 {
-    size_t at = 0;
-    for (; at + sizeof(byte_vector) <= length; at += sizeof(byte_vector)) {
-        byte_vector block;
-        memcpy(&block, bytes + at, sizeof(block));
-        word_vector special = (word_vector)((block == '"') | (block == '\\') | (block < ' '));
-        if ((special[0] | special[1]) != 0)
-            break;
-    }
-    while (at < length && bytes[at] != '"' && bytes[at] != '\\' && (uint8_t)bytes[at] >= ' ')
-        at++;
-    return at;
+    return byte_scan_json_special(bytes, length);
 }
 
 static bool is_digit(char byte)
@@ -68,9 +56,21 @@ static size_t escape_length(const char *bytes, size_t length)
 {
     if (length < 2)
         return 0;
-    if (bytes[1] == 'u')
+    switch (bytes[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return 2;
+    case 'u':
         return escape_value(bytes + 2, length - 2) >= 0 ? 6 : 0;
-    return bytes[1] != '\0' && strchr("\"\\/bfnrt", bytes[1]) != NULL ? 2 : 0;
+    default:
+        return 0;
+    }
 }
 
 // Takes the string that begins at `at` with its quote.
@@ -108,10 +108,9 @@ static size_t count_digits(const struct json_walker *walker, size_t at)
     return at - start;
 }
 
-static bool byte_is(const struct json_walker *walker, size_t at, const char *any_of)
+static bool byte_is(const struct json_walker *walker, size_t at, char byte)
 {
-    return at < walker->length && walker->bytes[at] != '\0' &&
-           strchr(any_of, walker->bytes[at]) != NULL;
+    return at < walker->length && walker->bytes[at] == byte;
 }
 
 static enum json_token take_number(struct json_walker *walker)
@@ -123,14 +122,14 @@ static enum json_token take_number(struct json_walker *walker)
     if (digits == 0 || (digits > 1 && walker->bytes[at] == '0'))
         return fail(walker, "a number has no digits or a leading zero");
     at += digits;
-    if (byte_is(walker, at, ".")) {
+    if (byte_is(walker, at, '.')) {
         digits = count_digits(walker, ++at);
         if (digits == 0)
             return fail(walker, "a number has no digits after its point");
         at += digits;
     }
-    if (byte_is(walker, at, "eE")) {
-        at += byte_is(walker, at + 1, "+-") ? 2 : 1;
+    if (byte_is(walker, at, 'e') || byte_is(walker, at, 'E')) {
+        at += byte_is(walker, at + 1, '+') || byte_is(walker, at + 1, '-') ? 2 : 1;
         digits = count_digits(walker, at);
         if (digits == 0)
             return fail(walker, "a number has no digits in its exponent");
@@ -196,25 +195,27 @@ static enum json_token take_value(struct json_walker *walker)
     }
 }
 
-static void skip_space(struct json_walker *walker)
+static bool is_space(char byte)
 {
-    while (walker->at < walker->length) {
-        char byte = walker->bytes[walker->at];
-        if (byte != ' ' && byte != '\n' && byte != '\r' && byte != '\t')
-            break;
+    return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+static inline void skip_space(struct json_walker *walker)
+{
+    while (walker->at < walker->length && (uint8_t)walker->bytes[walker->at] <= ' ' &&
+           is_space(walker->bytes[walker->at]))
         walker->at++;
-    }
 }
 
 static enum json_token take_name(struct json_walker *walker)
 {
-    if (!byte_is(walker, walker->at, "\""))
+    if (!byte_is(walker, walker->at, '"'))
         return fail(walker, "a member's name in quotes is missing");
     enum json_token token = take_string(walker, JSON_TOKEN_NAME);
     if (token == JSON_TOKEN_BROKEN)
         return token;
     skip_space(walker);
-    if (!byte_is(walker, walker->at, ":"))
+    if (!byte_is(walker, walker->at, ':'))
         return fail(walker, "the colon after a member's name is missing");
     walker->at++;
     walker->expectation = JSON_EXPECTS_VALUE;
@@ -225,9 +226,9 @@ static enum json_token take_name(struct json_walker *walker)
 static enum json_token take_after_value(struct json_walker *walker)
 {
     bool in_object = walker->is_object[walker->depth - 1];
-    if (byte_is(walker, walker->at, in_object ? "}" : "]"))
+    if (byte_is(walker, walker->at, in_object ? '}' : ']'))
         return close_container(walker);
-    if (!byte_is(walker, walker->at, ","))
+    if (!byte_is(walker, walker->at, ','))
         return fail(walker, in_object ? "a comma or } is missing" : "a comma or ] is missing");
     walker->at++;
     skip_space(walker);

@@ -60,6 +60,23 @@ enum json_token json_walker_skip(struct json_walker *walker, enum json_token tok
 // stands (a string with its quotes). NULL bytes: no such member, or no JSON object.
 struct slice json_member(struct slice object, const char *name);
 
+#define JSON_MEMBERS_MAX 64
+
+// The members of an object, in order, as they stand. Valid as long as the text they are in.
+struct json_members {
+    size_t count;
+    struct {
+        struct slice name, value;
+    } items[JSON_MEMBERS_MAX];
+};
+
+// Reads all members of `object` at once. False if it is no JSON object or has more than the
+// maximum.
+bool json_members_read(struct slice object, struct json_members *members);
+
+// The value of the last member of that name, or NULL bytes. Escaped names are not decoded.
+struct slice json_members_find(const struct json_members *members, const char *name);
+
 // The text of a JSON string without its quotes, if `value` is one; else NULL bytes.
 struct slice json_string_text(struct slice value);
 

@@ -5,6 +5,7 @@
 #include "json_walk.h"
 #include "meter_message.h"
 #include "sse.h"
+#include "usage_json.h"
 
 #include <stdlib.h>
 #include <zlib.h>
@@ -34,7 +35,7 @@ struct meter {
 };
 
 static const struct json_wanted message_members[] = {
-    {"usage", METER_USAGE_JSON_MAX, false},    {"model", MEMBER_BYTES_MAX, false},
+    {"usage", USAGE_JSON_BYTES_MAX, false},    {"model", MEMBER_BYTES_MAX, false},
     {"id", MEMBER_BYTES_MAX, false},           {"stop_reason", MEMBER_BYTES_MAX, false},
     {"stop_details", MEMBER_BYTES_MAX, false}, {"error", MEMBER_BYTES_MAX, false},
     {"content", MEMBER_BYTES_MAX, true},       {NULL, 0, false},
@@ -196,7 +197,7 @@ bool meter_read_batch_line(const char *line, size_t length, const char *free_ref
     *read = (struct meter_batch_line){.custom_id = ""};
     slice_copy(custom_id, read->custom_id, sizeof(read->custom_id));
     slice_copy(type, read->type, sizeof(read->type));
-    struct meter_message message = {.usage = NULL};
+    struct meter_message message = {.state = METER_MESSAGE_OPEN};
     if (slice_is(type, "succeeded")) {
         struct slice body = json_member(outcome, "message");
         for (const struct json_wanted *wanted = message_members; wanted->name != NULL; wanted++) {

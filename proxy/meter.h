@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 #define METER_TEXT_MAX 64                          // ids, reasons, categories, error types; cut
-#define METER_USAGE_JSON_MAX 65536                 // raw usage; a longer one is unreadable
 #define METER_DECODED_BYTES_MAX (INT64_C(1) << 30) // of a compressed body; more is unreadable
 #define METER_FALLBACKS_MAX 8                      // fallback blocks of one message
 #define METER_ESTIMATE_BYTES_PER_TOKEN 3           // low, so that the estimate is high
@@ -45,8 +44,8 @@ struct meter_result {
     char refusal_category[METER_TEXT_MAX]; // empty unless stop_reason is "refusal"
     char error_type[METER_TEXT_MAX];       // of an error, in the stream or as the whole response
     const char *unreadable_because;        // NULL unless METER_UNREADABLE
-    char *usage_json; // owned: as counted, unknown members included; may be NULL
-    size_t usage_json_length;
+    char *usage_json;         // owned: as counted, unknown members included; may be NULL
+    size_t usage_json_length; // at most USAGE_JSON_BYTES_MAX
 };
 
 struct meter;

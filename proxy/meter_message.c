@@ -2,15 +2,14 @@
 #include "meter_message.h"
 
 #include "json_walk.h"
-#include "usage_json.h"
 
 #include <stdlib.h>
 
 void meter_message_done(struct meter_message *message)
 {
-    json_decref(message->usage);
+    free(message->usage.bytes);
     free(message->fallbacks);
-    *message = (struct meter_message){.usage = NULL};
+    *message = (struct meter_message){.state = METER_MESSAGE_OPEN};
 }
 
 static void spoil(struct meter_message *message, const char *problem)
@@ -130,26 +129,31 @@ static void take_delta(struct meter_message *message, struct slice data)
 
 static void take_message_start(struct meter_message *message, struct slice data)
 {
-    struct slice start = json_member(data, "message");
-    take_text(json_member(start, "model"), message->model, sizeof(message->model));
-    take_text(json_member(start, "id"), message->id, sizeof(message->id));
-    struct slice usage = json_member(start, "usage");
-    if (start.bytes == NULL)
+    struct json_members start;
+    if (!json_members_read(json_member(data, "message"), &start)) {
         spoil(message, "message_start has no message");
-    else if (usage.bytes != NULL && !slice_is(usage, "null"))
+        return;
+    }
+    struct slice usage = json_members_find(&start, "usage");
+    take_text(json_members_find(&start, "model"), message->model, sizeof(message->model));
+    take_text(json_members_find(&start, "id"), message->id, sizeof(message->id));
+    if (usage.bytes != NULL && !slice_is(usage, "null"))
         take_usage(message, usage);
 }
 
 // Its counts are totals for the whole message: they replace what was known, and so does the last.
 static void take_message_delta(struct meter_message *message, struct slice data)
 {
-    struct slice delta = json_member(data, "delta");
-    struct slice usage = json_member(data, "usage");
+    struct json_members members;
+    if (!json_members_read(data, &members)) {
+        spoil(message, "message_delta cannot be read");
+        return;
+    }
+    struct slice usage = json_members_find(&members, "usage");
+    struct slice delta = json_members_find(&members, "delta");
     take_text(json_member(delta, "stop_reason"), message->stop_reason,
               sizeof(message->stop_reason));
     take_stop_details(message, json_member(delta, "stop_details"));
-    if (delta.bytes == NULL && usage.bytes == NULL)
-        spoil(message, "message_delta cannot be read");
     if (usage.bytes == NULL || slice_is(usage, "null"))
         return;
     take_usage(message, usage);

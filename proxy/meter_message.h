@@ -5,8 +5,7 @@
 
 #include "meter.h"
 #include "sse.h"
-
-#include <jansson.h>
+#include "usage_json.h"
 
 // A model that declined, and the one that went on in its place.
 struct meter_fallback {
@@ -24,11 +23,11 @@ enum meter_message_state {
 
 struct meter_message {
     enum meter_message_state state;
-    json_t *usage;       // owned: as merged so far, NULL without any
-    bool counted;        // output_tokens is a count, no longer message_start's placeholder
-    const char *problem; // why its usage cannot be read, NULL while it can
-    int64_t text_bytes;  // UTF-8 of all deltas since the last count or fallback
-    bool spoke;          // there has been a delta, since the last fallback
+    struct usage_text usage; // as merged so far
+    bool counted;            // output_tokens is a count, no longer message_start's placeholder
+    const char *problem;     // why its usage cannot be read, NULL while it can
+    int64_t text_bytes;      // UTF-8 of all deltas since the last count or fallback
+    bool spoke;              // there has been a delta, since the last fallback
     char model[MODEL_NAME_MAX];
     char id[METER_TEXT_MAX];
     char stop_reason[METER_TEXT_MAX];
@@ -50,6 +49,6 @@ void meter_message_take_member(struct meter_message *message, const char *name, 
 // No more is to come: the body was whole, or an error.
 void meter_message_end(struct meter_message *message, enum meter_message_state state);
 
-// Works out the result. The message is left as it is; the caller frees *result.
-void meter_message_finish(const struct meter_message *message, const char *free_refusals,
+// Works out the result, which takes over what it can of the message; the caller frees *result.
+void meter_message_finish(struct meter_message *message, const char *free_refusals,
                           struct meter_result *result);

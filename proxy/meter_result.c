@@ -1,7 +1,6 @@
 // Meter result: what a message comes to once no more of it is to come; see meter_message.h.
 #include "cleanup.h"
 #include "meter_message.h"
-#include "usage_json.h"
 
 // True when `category` is one of those that are not billed, which are separated by spaces.
 static bool is_free(const char *category, const char *free_refusals)
@@ -124,13 +123,6 @@ static void mark_refused(const struct meter_message *message, const char *free_r
     usage->refused_unbilled = silent && is_free(category, free_refusals);
 }
 
-static void keep_usage_json(const struct meter_message *message, struct meter_result *result)
-{
-    result->usage_json = json_dumps(message->usage, JSON_COMPACT);
-    if (result->usage_json != NULL)
-        result->usage_json_length = strlen(result->usage_json);
-}
-
 static void copy_texts(const struct meter_message *message, struct meter_result *result)
 {
     if (result->usage.model[0] == '\0')
@@ -167,22 +159,24 @@ static void work_out(const struct meter_message *message, const char *free_refus
     mark_refused(message, free_refusals, result);
 }
 
-void meter_message_finish(const struct meter_message *message, const char *free_refusals,
+void meter_message_finish(struct meter_message *message, const char *free_refusals,
                           struct meter_result *result)
 {
     const char *problem = message->problem;
     *result = (struct meter_result){.quality = METER_NOTHING};
-    if (message->usage != NULL)
-        keep_usage_json(message, result);
-    else if (message->state != METER_MESSAGE_FAILED && problem == NULL)
+    bool has_usage = message->usage.bytes != NULL;
+    if (!has_usage && message->state != METER_MESSAGE_FAILED && problem == NULL)
         problem = "the response ended before there was any usage in it";
-    if (problem == NULL && message->usage != NULL)
-        problem = usage_json_read(message->usage, &result->usage);
+    struct slice usage = {message->usage.bytes, message->usage.length};
+    if (problem == NULL && has_usage)
+        problem = usage_json_read(usage, &result->usage);
     if (problem != NULL)
         give_up(result, problem);
-    else if (message->usage != NULL)
+    else if (has_usage)
         work_out(message, free_refusals, result);
     copy_texts(message, result);
+    result->usage_json = take_pointer(&message->usage.bytes);
+    result->usage_json_length = message->usage.length;
 }
 
 void meter_result_done(struct meter_result *result)

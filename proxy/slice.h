@@ -16,6 +16,11 @@ static inline struct slice slice_of(const char *text)
     return (struct slice){text, strlen(text)};
 }
 
+static inline bool slice_equals(struct slice a, struct slice b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
+}
+
 static inline bool slice_is(struct slice slice, const char *text)
 {
     return slice.length == strlen(text) &&

@@ -1,6 +1,8 @@
 // SSE: see sse.h. First the end of an event is found, then the event is taken apart.
 #include "sse.h"
 
+#include "byte_scan.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -15,26 +17,6 @@ void sse_done(struct sse_splitter *splitter)
 {
     free(splitter->gathered);
     *splitter = (struct sse_splitter){.gathered = NULL};
-}
-
-// Sixteen bytes that are compared in one step, on any machine (GCC and Clang vector extension).
-typedef uint8_t byte_vector __attribute__((vector_size(16)));
-typedef uint64_t word_vector __attribute__((vector_size(16)));
-
-// How many bytes there are before the first CR or LF.
-static size_t find_line_end(const char *bytes, size_t length)
-{
-    size_t at = 0;
-    for (; at + sizeof(byte_vector) <= length; at += sizeof(byte_vector)) {
-        byte_vector block;
-        memcpy(&block, bytes + at, sizeof(block));
-        word_vector ends = (word_vector)((block == '\n') | (block == '\r'));
-        if ((ends[0] | ends[1]) != 0)
-            break;
-    }
-    while (at < length && bytes[at] != '\n' && bytes[at] != '\r')
-        at++;
-    return at;
 }
 
 // Keeps the next part of an event whose end is still to come. Out of memory makes it oversized.
@@ -71,106 +53,111 @@ static void forget_gathered(struct sse_splitter *splitter)
     }
 }
 
-// Takes the next line off `rest`, without its end.
-static struct slice take_line(struct slice *rest)
-{
-    size_t length = find_line_end(rest->bytes, rest->length);
-    struct slice line = {rest->bytes, length};
-    size_t used = length;
-    if (used < rest->length)
-        used +=
-            rest->bytes[used] == '\r' && used + 1 < rest->length && rest->bytes[used + 1] == '\n'
-                ? 2
-                : 1;
-    *rest = (struct slice){rest->bytes + used, rest->length - used};
-    return line;
-}
+// What the lines of an event say.
+struct fields {
+    struct slice name;
+    struct slice data; // of the first "data:" line
+    size_t data_lines;
+};
 
 // The value of the line if it is field `name`, else NULL bytes. A field without colon has an empty
 // one.
-static struct slice field_value(struct slice line, const char *name)
+static inline struct slice field_value(struct slice line, const char *name, size_t length)
 {
-    size_t length = strlen(name);
-    if (!slice_starts_with(line, name) || (line.length > length && line.bytes[length] != ':'))
+    if (line.length < length || memcmp(line.bytes, name, length) != 0 ||
+        (line.length > length && line.bytes[length] != ':'))
         return (struct slice){NULL, 0};
-    if (line.length == length)
-        return (struct slice){line.bytes + length, 0};
-    size_t start = length + 1;
+    size_t start = line.length > length ? length + 1 : length;
     if (start < line.length && line.bytes[start] == ' ')
         start++;
     return (struct slice){line.bytes + start, line.length - start};
 }
 
-// Takes apart the event that `block` is. Returns how many "data:" lines it has; data is the first.
-static size_t parse_event(struct slice block, struct sse_event *event)
+static struct slice data_value(struct slice line)
 {
-    size_t data_lines = 0;
-    while (block.length > 0) {
-        struct slice line = take_line(&block);
-        struct slice name = field_value(line, "event");
-        if (name.bytes != NULL)
-            event->name = name;
-        struct slice data = field_value(line, "data");
-        if (data.bytes != NULL && data_lines++ == 0)
-            event->data = data;
-    }
-    return data_lines;
+    return field_value(line, "data", 4);
+}
+
+static void note_line(struct fields *fields, struct slice line)
+{
+    struct slice name = field_value(line, "event", 5), data = data_value(line);
+    if (name.bytes != NULL)
+        fields->name = name;
+    if (data.bytes != NULL && fields->data_lines++ == 0)
+        fields->data = data;
+}
+
+// Takes the next line off `rest`, without its end.
+static struct slice take_line(struct slice *rest)
+{
+    size_t length = byte_scan_line_end(rest->bytes, rest->length);
+    struct slice line = {rest->bytes, length};
+    bool crlf =
+        length + 1 < rest->length && rest->bytes[length] == '\r' && rest->bytes[length + 1] == '\n';
+    size_t used = length + (length == rest->length ? 0 : crlf ? 2 : 1);
+    *rest = (struct slice){rest->bytes + used, rest->length - used};
+    return line;
+}
+
+// Takes apart an event that was gathered from several pieces.
+static struct fields take_apart(struct slice block)
+{
+    struct fields fields = {.data_lines = 0};
+    while (block.length > 0)
+        note_line(&fields, take_line(&block));
+    return fields;
 }
 
 // Joins the data lines of a gathered event in place: what is joined is never longer.
-static void join_data(struct slice block, char *joined, struct sse_event *event)
+static struct slice join_data(struct slice block, char *joined)
 {
     size_t length = 0;
     while (block.length > 0) {
-        struct slice data = field_value(take_line(&block), "data");
+        struct slice data = data_value(take_line(&block));
         if (data.bytes == NULL)
             continue;
         memmove(joined + length, data.bytes, data.length);
         length += data.length;
         joined[length++] = '\n';
     }
-    event->data = (struct slice){joined, length > 0 ? length - 1 : 0};
+    return (struct slice){joined, length - 1};
 }
 
-// The whole event whose last part is `bytes`, as far as it is not oversized.
-static struct slice find_block(struct sse_splitter *splitter, const char *bytes, size_t length)
+// The gathered event, as far as it is not oversized, without a byte order mark at its start.
+static struct slice gathered_block(struct sse_splitter *splitter, bool at_stream_start)
 {
-    struct slice block = {bytes, length};
-    if (splitter->event_length > 0) {
-        gather(splitter, bytes, length);
-        block = (struct slice){splitter->gathered, splitter->gathered_length};
-    }
-    if (block.length > SSE_EVENT_BYTES_MAX)
-        block.length = SSE_EVENT_BYTES_MAX;
-    if (splitter->at_stream_start && slice_starts_with(block, "\xef\xbb\xbf"))
+    struct slice block = {splitter->gathered, splitter->gathered_length};
+    if (at_stream_start && slice_starts_with(block, "\xef\xbb\xbf"))
         block = (struct slice){block.bytes + 3, block.length - 3};
-    splitter->at_stream_start = false;
     return block;
 }
 
-// Hands out the event whose last part is `bytes`. Returns what the callback did.
+// Hands out the event whose last part is `bytes`; `fields` are those of all its lines, if they are
+// in that part. Returns what the callback did.
 static bool hand_out(struct sse_splitter *splitter, const char *bytes, size_t length,
-                     sse_event_function *on_event, void *context)
+                     struct fields fields, sse_event_function *on_event, void *context)
 {
     struct sse_event event = {.length = splitter->event_length + length};
-    struct slice block = find_block(splitter, bytes, length);
-    size_t data_lines = parse_event(block, &event);
+    bool at_stream_start = splitter->at_stream_start;
     char name[SSE_NAME_MAX];
-    if (data_lines > 1) {
-        // Joining overwrites the event, so it needs a copy of its own, and so does the name.
-        slice_copy(event.name, name, sizeof(name));
-        event.name = slice_of(name);
-        if (splitter->event_length == 0) {
-            gather(splitter, block.bytes, block.length);
-            block = (struct slice){splitter->gathered, splitter->gathered_length};
+    splitter->at_stream_start = false;
+    // Rarely is an event not whole in one piece, the first, of several data lines, or too large.
+    if (splitter->event_length > 0 || at_stream_start || fields.data_lines > 1 ||
+        event.length > SSE_EVENT_BYTES_MAX) {
+        gather(splitter, bytes, length);
+        struct slice block = gathered_block(splitter, at_stream_start);
+        fields = take_apart(block);
+        if (fields.data_lines > 1) { // joined in place, over the name
+            slice_copy(fields.name, name, sizeof(name));
+            fields.name = slice_of(name);
+            fields.data = join_data(block, splitter->gathered);
         }
-        join_data(block, splitter->gathered, &event);
+        event.oversized = splitter->event_length > SSE_EVENT_BYTES_MAX;
     }
-    event.oversized =
-        event.length > SSE_EVENT_BYTES_MAX || splitter->event_length > SSE_EVENT_BYTES_MAX;
-    if (event.oversized)
-        event.data = (struct slice){NULL, 0};
-    bool go_on = (data_lines == 0 && !event.oversized) || on_event(context, &event);
+    event.name = fields.name;
+    if (!event.oversized)
+        event.data = fields.data;
+    bool go_on = (fields.data_lines == 0 && !event.oversized) || on_event(context, &event);
     forget_gathered(splitter);
     return go_on;
 }
@@ -178,29 +165,33 @@ static bool hand_out(struct sse_splitter *splitter, const char *bytes, size_t le
 void sse_feed(struct sse_splitter *splitter, const char *bytes, size_t length,
               sse_event_function *on_event, void *context)
 {
+    struct fields fields = {.data_lines = 0}; // of the lines since `start`
     size_t start = 0, at = 0; // of the event's part in this piece; where the search has come to
     while (at < length) {
         if (splitter->after_cr) {
             splitter->after_cr = false;
             if (bytes[at] == '\n') {
                 at++;
-                // The LF of the empty line before: no part of the event that begins.
+                // The LF of the empty line before is no part of the event that begins.
                 if (splitter->event_length == 0 && start == at - 1)
                     start = at;
                 continue;
             }
         }
-        size_t line_length = find_line_end(bytes + at, length - at);
-        bool is_empty = splitter->at_line_start && line_length == 0;
-        at += line_length;
+        struct slice line = {bytes + at, byte_scan_line_end(bytes + at, length - at)};
+        bool is_empty = splitter->at_line_start && line.length == 0;
+        at += line.length;
         splitter->at_line_start = at < length;
         if (at == length)
             break;
         splitter->after_cr = bytes[at++] == '\r';
-        if (!is_empty)
+        if (!is_empty) {
+            note_line(&fields, line);
             continue;
-        if (!hand_out(splitter, bytes + start, at - 1 - start, on_event, context))
+        }
+        if (!hand_out(splitter, bytes + start, at - 1 - start, fields, on_event, context))
             return;
+        fields = (struct fields){.data_lines = 0};
         start = at;
     }
     if (start < length)
