@@ -380,8 +380,9 @@ static bool decode_field(const struct field *field, const msgpack_object *item, 
     case FIELD_TEXT:
         if (item->type != MSGPACK_OBJECT_STR)
             return false;
-        memcpy(member, item->via.str.ptr,
-               item->via.str.size < field->size ? item->via.str.size : field->size - 1);
+        if (item->via.str.size > 0) // an empty one may have no address
+            memcpy(member, item->via.str.ptr,
+                   item->via.str.size < field->size ? item->via.str.size : field->size - 1);
         return true;
     case FIELD_BYTES:
         if (item->type != MSGPACK_OBJECT_BIN || item->via.bin.size != field->size)

@@ -13,7 +13,7 @@ needs_of() {
         libpq-dev libcgroup-dev libmsgpack-dev libjansson-dev libinih-dev libsystemd-dev \
         libssl-dev zlib1g-dev ;;
     run) echo postgresql ca-certificates curl/curl openssl/openssl ;;
-    check) echo check clang/clang clang-format/clang-format jq/jq python3/python3 \
+    check) echo check pgbouncer clang/clang clang-format/clang-format jq/jq python3/python3 \
         python3-venv nodejs/node npm/npm git/git procps/ps ;;
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
     bench) echo nginx-light/nginx python3/python3 ;;
