@@ -134,42 +134,49 @@ static int skip_record(const struct journal_record *record, void *context, struc
     return 0;
 }
 
-// Gets a segment to write to: the one that was replayed, else the next one, made here and now if
-// need be. A full disk leaves the journal stranded, which is no failure.
+// Goes on in the segment that was replayed.
+static int resume_current(struct journal *journal, const struct journal_replay *found,
+                          struct error *err)
+{
+    int result = journal_directory_resume(journal->directory_fd, found, &journal->current, err);
+    if (result < 0)
+        return result;
+    journal->offset = found->offset;
+    journal->checkpoint_end = journal_position(journal);
+    journal_enter(journal, JOURNAL_WRITING);
+    journal_helper_use(journal->helper, &journal->current, journal->checkpoint_end, 0);
+    return 0;
+}
+
+// Gets the segments to write to, one to begin with and the next. A full disk leaves the journal
+// stranded, which is no failure.
 static int open_segments(struct journal *journal, const struct journal_replay *found,
                          struct error *err)
 {
     struct journal_header header = {.segment = found->newest + 1, .made_at_us = clock_now_us()};
     memcpy(header.journal_id, journal->journal_id, sizeof(header.journal_id));
     uint64_t bytes = (uint64_t)journal->options.segment_bytes;
+    bool resumes = found->segment != 0 && found->segment == found->newest && !found->segment_over;
     int result =
         journal_directory_adopt(journal->directory_fd, &header, bytes, &journal->next, err);
+    if (result == 0 && resumes)
+        result = resume_current(journal, found, err);
     if (result < 0)
         return result;
-    if (found->segment != 0 && found->segment == found->newest && !found->segment_over) {
-        result = journal_directory_resume(journal->directory_fd, found, &journal->current, err);
-        if (result < 0)
-            return result;
-        journal->offset = found->offset;
-        journal->checkpoint_end = journal_position(journal);
-        journal_enter(journal, JOURNAL_WRITING);
-        journal_helper_use(journal->helper, &journal->current, journal->checkpoint_end, 0);
-        if (journal->next.number == 0)
-            journal_helper_make(journal->helper, header.segment);
-        return 0;
-    }
+    if (!resumes)
+        journal_strand(journal, -ENOSPC);
 
-    journal_strand(journal, -ENOSPC);
     int fd;
     if (journal->next.number == 0) {
         result = journal_segment_make(journal->directory_fd, &header, bytes, &fd, err);
-        if (result == -ENOSPC)
+        if (result == 0)
+            journal->next = (struct journal_open_segment){header.segment, fd, bytes};
+        else if (resumes || result == -ENOSPC)
             journal_helper_make(journal->helper, header.segment);
-        if (result < 0)
-            return result == -ENOSPC ? 0 : result;
-        journal->next = (struct journal_open_segment){header.segment, fd, bytes};
+        else
+            return result;
     }
-    return journal_begin_next(journal, err);
+    return resumes || journal->next.number == 0 ? 0 : journal_begin_next(journal, err);
 }
 
 static int journal_start(struct journal *journal, struct journal_replay *found, struct error *err)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define JOURNAL_SEGMENT_BYTES (INT64_C(16) << 20)
-#define JOURNAL_SEGMENT_BYTES_MIN (INT64_C(16) << 10)
+#define JOURNAL_SEGMENT_BYTES_MIN (INT64_C(32) << 10) // at most four exchanges in flight
 #define JOURNAL_SEGMENT_BYTES_MAX (INT64_C(1) << 30)
 
 struct journal;

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define FIXTURE_LOG_MAX 20000
-#define FIXTURE_WAIT_MAX_MS 30000 // a test that waits this long has failed
+#define FIXTURE_WAIT_MAX_MS 10000 // a test that waits this long has failed
 
 struct fixture_entry {
     uint64_t position;
@@ -253,13 +253,13 @@ static inline int fixture_alert(struct fixture *fixture, struct error *err)
     return result;
 }
 
-// One step at random, with at most four runs and six reservations open.
+// One step at random, with at most three runs and four reservations open.
 static inline int fixture_step(struct fixture *fixture, struct error *err)
 {
     const struct journal_live *live = &fixture->expected;
     switch (samples_below(&fixture->samples, 8)) {
     case 0:
-        if (live->run_count < 4)
+        if (live->run_count < 3)
             return fixture_open_run(fixture, err);
         return fixture_close_run(fixture, samples_below(&fixture->samples, live->run_count), err);
     case 1:
@@ -267,7 +267,7 @@ static inline int fixture_step(struct fixture *fixture, struct error *err)
     case 2:
     case 3:
     case 4:
-        if (live->reservation_count < 6)
+        if (live->reservation_count < 4)
             return fixture_reserve(fixture, err);
         // fall through
     default:
