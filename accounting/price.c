@@ -268,10 +268,17 @@ int price_usage(const struct price_table *table, const struct usage *usage, int6
     return 0;
 }
 
-bool price_bills_refusal(const struct price_table *table, const char *category, int64_t time_us)
+const char *price_free_refusals(const struct price_table *table, int64_t time_us, char *text,
+                                size_t size)
 {
-    return price_table_find(table, category != NULL ? category : "none", PRICE_REFUSAL, time_us) ==
-           NULL;
+    const struct price_row *row;
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; (row = price_table_at(table, i)) != NULL; i++)
+        if (row->kind == PRICE_REFUSAL && row->from_us <= time_us && time_us < row->until_us &&
+            used + strlen(row->model) + 2 <= size)
+            used += (size_t)snprintf(text + used, size - used, "%s ", row->model);
+    return text;
 }
 
 static int64_t larger(int64_t a, int64_t b)

@@ -25,9 +25,11 @@ struct price_quote {
 int price_usage(const struct price_table *table, const struct usage *usage, int64_t time_us,
                 struct price_quote *quote, struct error *err);
 
-// False when a refusal before any output in `category` (NULL: none) costs nothing. Categories that
-// the table does not list are billed.
-bool price_bills_refusal(const struct price_table *table, const char *category, int64_t time_us);
+// Writes the categories of refusal that cost nothing at `time_us` before any output, "none"
+// standing for a refusal without one, with a space behind each: "cyber none ". What does not fit is
+// left out, and so billed. Returns `text`.
+const char *price_free_refusals(const struct price_table *table, int64_t time_us, char *text,
+                                size_t size);
 
 // What an exchange can use, known before it is sent. Tokens are totals over everything that is
 // billed: a request that may run the prompt several times (fallbacks, compaction, an advisor,

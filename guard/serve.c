@@ -226,12 +226,8 @@ static int accounting_open(struct serve *serve, struct error *err)
                   log_int(summary.orphans), "runs_lost", log_int(summary.runs_lost), "torn_bytes",
                   log_int(summary.torn_bytes), NULL);
     // Categories of refusal that are not billed are prices too.
-    size_t used = 0;
-    const struct price_row *row;
-    for (size_t i = 0; (row = price_table_at(serve->prices, i)) != NULL; i++)
-        if (row->kind == PRICE_REFUSAL && used + sizeof(row->model) < sizeof(serve->free_refusals))
-            used += (size_t)snprintf(serve->free_refusals + used,
-                                     sizeof(serve->free_refusals) - used, "%s ", row->model);
+    price_free_refusals(serve->prices, clock_now_us(), serve->free_refusals,
+                        sizeof(serve->free_refusals));
     return 0;
 }
 

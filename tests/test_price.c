@@ -294,23 +294,15 @@ START_TEST(price_is_that_of_its_time)
 }
 END_TEST
 
-START_TEST(refusal_is_billed_unless_its_category_is_listed)
+START_TEST(refusals_are_free_by_category_and_date)
 {
-    static const struct {
-        const char *category;
-        bool billed;
-    } refusals[] = {{"cyber", false},
-                    {"general_harms", false},
-                    {NULL, false},
-                    {"bio", true},
-                    {"reasoning_extraction", true},
-                    {"frontier_llm", true},
-                    {"new", true},
-                    {OPUS, true}};
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        ck_assert_int_eq(price_bills_refusal(table, refusals[i].category, IN_NOVEMBER),
-                         refusals[i].billed);
-    ck_assert(price_bills_refusal(table, "cyber", IN_NOVEMBER - INT64_C(60) * 86400 * 1000000));
+    char text[64], small[sizeof("cyber none ")];
+    ck_assert_str_eq(price_free_refusals(table, IN_NOVEMBER, text, sizeof(text)),
+                     "cyber general_harms none ");
+    // The rule is in force since 2026-09-24, that is for 59 days.
+    static const int64_t before = IN_NOVEMBER - INT64_C(60) * 86400 * 1000000;
+    ck_assert_str_eq(price_free_refusals(table, before, text, sizeof(text)), "");
+    ck_assert_str_eq(price_free_refusals(table, IN_NOVEMBER, small, sizeof(small)), "cyber none ");
 }
 END_TEST
 
@@ -596,7 +588,7 @@ int main(void)
     tcase_add_test(cases, unknown_advisor_marks_the_quote);
     tcase_add_test(cases, fast_without_fast_rates_has_the_dearest);
     tcase_add_test(cases, price_is_that_of_its_time);
-    tcase_add_test(cases, refusal_is_billed_unless_its_category_is_listed);
+    tcase_add_test(cases, refusals_are_free_by_category_and_date);
     tcase_add_test(cases, fees_are_those_of_the_table);
     tcase_add_test(cases, counts_beyond_measure_are_errors);
     tcase_add_test(cases, vectors_agree_with_exact_fractions);
