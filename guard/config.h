@@ -77,6 +77,8 @@ struct config_job { // [Job NAME]
     int64_t soft_limit_percent;
     int64_t kill_grace_us; // from SIGTERM to SIGKILL
     enum config_on_ceiling on_ceiling;
+    int64_t clamp_min_tokens; // the shortest answer that is of use, under OnCeiling=clamp
+    char *step_down;          // models to go down to at the soft limit, dearest first; NULL: none
 };
 
 struct config_alert { // [Alert NAME]

@@ -112,9 +112,30 @@ static void on_exchange_ended(struct live_run *run, void *context)
     run_registry_exchange_settled(serve->registry, run);
 }
 
+// What the job's section allows, or the defaults of a job that has none.
+static void policy_set(struct live_run *run, const struct config *config)
+{
+    const struct config_job *job = config_find_job(config, run->job);
+    struct config_job defaults = {0};
+    struct error err;
+    bool has_defaults = job == NULL && config_job_init(&defaults, run->job, &err) == 0;
+    const struct config_job *source = job != NULL ? job : &defaults;
+    run->policy = (struct run_policy){
+        .models = job != NULL ? job->models : NULL,
+        .step_down = job != NULL ? job->step_down : NULL,
+        .soft_percent = source->soft_limit_percent,
+        .clamp_min_tokens = source->clamp_min_tokens,
+        .clamps = source->on_ceiling == CONFIG_ON_CEILING_CLAMP,
+        .allows_unbounded = config->reeve.unbounded == CONFIG_UNBOUNDED_ALLOW,
+    };
+    if (has_defaults)
+        config_job_done(&defaults);
+}
+
 static void on_run_opened(struct live_run *run, void *context)
 {
     struct serve *serve = context;
+    policy_set(run, &serve->config);
     const struct {
         enum budget_kind kind;
         int64_t limit;
@@ -132,6 +153,12 @@ static void on_run_opened(struct live_run *run, void *context)
             run_registry_end(serve->registry, run, RUN_KILLED, err.text);
             return;
         }
+}
+
+static void on_run_at_ceiling(struct live_run *run, const char *message, void *context)
+{
+    struct serve *serve = context;
+    run_registry_end_later(serve->registry, run, RUN_CEILING, message);
 }
 
 static void on_run_cancel(struct live_run *run, void *context)
@@ -316,6 +343,8 @@ static int proxy_open(struct serve *serve, struct error *err)
         .spool_directory = serve->paths.state_dir,
         .free_refusals = serve->free_refusals,
         .tokens_count = counts[options->tokens_count],
+        .wait_max_s = options->wait_max_us / 1000000,
+        .run_at_ceiling = on_run_at_ceiling,
         .run_exchange_ended = on_exchange_ended,
         .context = serve,
     };

@@ -2,17 +2,13 @@
 
 #include "admit.h"
 
+#include "bound.h"
 #include "clock.h"
 #include "journal.h"
 #include "log.h"
 #include "money.h"
-#include "price.h"
 
 #include <sys/random.h>
-
-// Tokens that the upstream adds to a prompt by itself, above what the body's bytes bound: the
-// system prompts for tool use are documented with up to 735; this is far above all of them.
-#define HIDDEN_PROMPT_TOKENS 4096
 
 // UUIDv7 (RFC 9562, 5.7): milliseconds, then 74 random bits.
 static void exchange_id_draw(uint8_t id[static EXCHANGE_ID_BYTES], int64_t now_us)
@@ -26,53 +22,169 @@ static void exchange_id_draw(uint8_t id[static EXCHANGE_ID_BYTES], int64_t now_u
     id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
 }
 
-// Passes over the prompt that one request may be billed for.
-static int64_t passes_max(const struct request_scan *scan)
+// ---- what the job allows
+
+static bool list_has(const char *list, struct slice model)
 {
-    int64_t passes = 1 + (int64_t)scan->fallback_count;
-    if ((scan->features & REQUEST_COMPACTION) != 0)
-        passes++;
-    if ((scan->features & REQUEST_ADVISOR) != 0)
-        passes++;
-    return passes;
+    while (*list != '\0') {
+        size_t length = strcspn(list, " ");
+        if (length == model.length && memcmp(list, model.bytes, length) == 0)
+            return true;
+        list += length;
+        list += strspn(list, " ");
+    }
+    return false;
 }
 
-// The bound in tokens and money. A token is at least one byte of the body.
-static int bound_make(const struct proxy *proxy, const struct request_scan *scan,
-                      int64_t body_length, int64_t now_us, struct admission *admission,
-                      struct error *err)
+static struct slice without_suffix(struct slice model)
 {
-    char names[REQUEST_MODELS_MAX][MODEL_NAME_MAX];
-    const char *models[REQUEST_MODELS_MAX + 1] = {admission->model};
-    int64_t passes = passes_max(scan);
-    int64_t cost_pico_usd;
-    struct price_bound bound = {
-        .models = models,
-        .model_count = 1,
-        .input_tokens = (body_length + HIDDEN_PROMPT_TOKENS) * passes,
-        .output_tokens = scan->max_tokens * passes,
-        .web_search_requests = scan->web_search_uses_max > 0 ? scan->web_search_uses_max : 0,
-        .may_cache = (scan->features & (REQUEST_CACHE_CONTROL | REQUEST_SERVER_TOOLS)) != 0,
-        .cache_write_1h = (scan->features & REQUEST_CACHE_TTL_1H) != 0,
-        .may_be_us = scan->inference_geo.bytes == NULL || !slice_is(scan->inference_geo, "global"),
-        .may_be_fast = scan->speed.bytes != NULL && !slice_is(scan->speed, "standard"),
-    };
-    for (size_t i = 0; i < scan->model_count; i++) {
-        slice_copy(scan->models[i].name, names[i], sizeof(names[i]));
-        models[bound.model_count++] = names[i];
-    }
-    int result = price_upper_bound(proxy->prices, &bound, now_us, &cost_pico_usd, err);
-    if (result < 0)
-        return result;
-    struct token_counts tokens = {.input = bound.input_tokens, .output = bound.output_tokens};
-    admission->reservation.held = (struct budget_amounts){{
-        [BUDGET_COST] = cost_pico_usd,
-        [BUDGET_TOKENS] = tokens_counted(&tokens, proxy->tokens_count),
-        [BUDGET_OUTPUT_TOKENS] = tokens.output,
-        [BUDGET_REQUESTS] = 1,
-    }};
-    return 0;
+    static const char suffix[] = "[1m]"; // asks for a long context; not part of the name
+    size_t length = sizeof(suffix) - 1;
+    if (model.length > length && memcmp(model.bytes + model.length - length, suffix, length) == 0)
+        model.length -= length;
+    return model;
 }
+
+// Every model that the body names must be one that the job allows.
+static bool models_are_allowed(const struct run_policy *policy, const struct request_scan *scan,
+                               char message[static ADMIT_MESSAGE_MAX])
+{
+    struct slice refused = {NULL, 0};
+    if (policy->models == NULL)
+        return true;
+    if (!list_has(policy->models, without_suffix(scan->model)))
+        refused = scan->model;
+    for (size_t i = 0; i < scan->model_count; i++)
+        if (!list_has(policy->models, without_suffix(scan->models[i].name)))
+            refused = scan->models[i].name;
+    if (refused.bytes == NULL)
+        return true;
+    snprintf(message, ADMIT_MESSAGE_MAX,
+             "reeve: model %.*s is not allowed for this job; allowed: %s",
+             refused.length < MODEL_NAME_MAX ? (int)refused.length : MODEL_NAME_MAX, refused.bytes,
+             policy->models);
+    return false;
+}
+
+// ---- the request that is reserved for
+
+// One request on its way through admission.
+struct applicant {
+    struct proxy *proxy;
+    const struct live_run *run;
+    struct bound bound;
+    int64_t now_us;
+    struct budget_amounts base; // without any output
+    struct budget_amounts step; // what one token of output adds
+};
+
+static bool has_ceiling(const struct applicant *applicant, enum budget_kind kind)
+{
+    int64_t settled, now;
+    budget_room(applicant->proxy->budget, applicant->run->id, applicant->run->job,
+                applicant->now_us, kind, &settled, &now);
+    return settled != LIMIT_NONE;
+}
+
+static bool amounts_make(const struct applicant *applicant, int64_t output_tokens,
+                         struct budget_amounts *amounts, struct error *err)
+{
+    return bound_amounts(&applicant->bound, applicant->proxy->prices,
+                         applicant->proxy->tokens_count, output_tokens, applicant->now_us, amounts,
+                         err) == 0;
+}
+
+// Cost and tokens grow evenly with the output.
+static bool slope_make(struct applicant *applicant, struct error *err)
+{
+    struct budget_amounts one;
+    if (!amounts_make(applicant, 0, &applicant->base, err) ||
+        !amounts_make(applicant, 1, &one, err))
+        return false;
+    for (int kind = 0; kind < BUDGET_KINDS; kind++)
+        applicant->step.of[kind] = one.of[kind] - applicant->base.of[kind];
+    return true;
+}
+
+// The most output that fits now (`*fits`) and that leaves the others their share (`*fair`).
+static void output_limits(const struct applicant *applicant, int64_t *fits, int64_t *fair)
+{
+    struct budget *budget = applicant->proxy->budget;
+    const char *id = applicant->run->id, *job = applicant->run->job;
+    *fits = *fair = INT64_MAX;
+    for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
+        int64_t settled, now, step = applicant->step.of[kind];
+        budget_room(budget, id, job, applicant->now_us, kind, &settled, &now);
+        if (step <= 0 || settled == LIMIT_NONE)
+            continue;
+        int64_t share = budget_fair_share(budget, id, job, applicant->now_us, kind);
+        int64_t within_now = (now - applicant->base.of[kind]) / step;
+        int64_t within_share = (share - applicant->base.of[kind]) / step;
+        *fits = within_now < *fits ? within_now : *fits;
+        *fair = within_share < *fair ? within_share : *fair;
+    }
+}
+
+// How much output to ask for: all, or what is fair, or at least what is useful.
+static int64_t output_choose(const struct applicant *applicant)
+{
+    const struct request_scan *scan = applicant->bound.scan;
+    const struct run_policy *policy = &applicant->run->policy;
+    int64_t useful = policy->clamp_min_tokens, fits, fair;
+    if (!policy->clamps)
+        return scan->max_tokens;
+    if (scan->thinking_budget_tokens >= useful)
+        useful = scan->thinking_budget_tokens + 1; // Claude API: max_tokens must be above it
+    if (useful > scan->max_tokens)
+        useful = scan->max_tokens;
+    output_limits(applicant, &fits, &fair);
+    int64_t output = fair > useful ? fair : useful;
+    if (output > fits && fits >= useful)
+        output = fits;
+    return output < scan->max_tokens ? output : scan->max_tokens;
+}
+
+// ---- step down: a cheaper model for the rest of a run that has reached its soft limit
+
+static bool soft_limit_is_reached(const struct applicant *applicant)
+{
+    const struct live_run *run = applicant->run;
+    for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
+        for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
+            const char *name = scope == BUDGET_RUN ? run->id : run->job;
+            int64_t settled, held, limit;
+            if (scope == BUDGET_BOX_DAY || scope == BUDGET_BOX_MONTH)
+                name = "";
+            budget_read(applicant->proxy->budget, scope, name, applicant->now_us, kind, &settled,
+                        &held, &limit);
+            if (limit != LIMIT_NONE &&
+                (__int128)settled * 100 >= (__int128)limit * run->policy.soft_percent)
+                return true;
+        }
+    return false;
+}
+
+// Takes the first model of the list that is cheaper than the one asked for, token by token.
+static void step_down(struct applicant *applicant, struct admission *admission)
+{
+    const char *list = applicant->run->policy.step_down;
+    struct budget_amounts asked, candidate;
+    if (list == NULL || !soft_limit_is_reached(applicant) ||
+        !amounts_make(applicant, 1, &asked, NULL))
+        return;
+    while (*list != '\0') {
+        size_t length = strcspn(list, " ");
+        snprintf(admission->model, sizeof(admission->model), "%.*s", (int)length, list);
+        if (amounts_make(applicant, 1, &candidate, NULL) &&
+            candidate.of[BUDGET_COST] < asked.of[BUDGET_COST])
+            return;
+        list += length;
+        list += strspn(list, " ");
+    }
+    memcpy(admission->model, admission->model_asked, sizeof(admission->model));
+}
+
+// ---- outcome
 
 static void refusal_describe(const struct budget_refusal *refusal, const struct live_run *run,
                              char message[static ADMIT_MESSAGE_MAX])
@@ -90,20 +202,23 @@ static void refusal_describe(const struct budget_refusal *refusal, const struct 
         [BUDGET_BOX_DAY] = "all jobs today",
         [BUDGET_BOX_MONTH] = "all jobs this month",
     };
-    char settled[MONEY_TEXT_MAX], limit[MONEY_TEXT_MAX], resets[CLOCK_TEXT_MAX] = "never";
+    char settled[MONEY_TEXT_MAX], limit[MONEY_TEXT_MAX], asked[MONEY_TEXT_MAX];
+    char resets[CLOCK_TEXT_MAX] = "not within this run";
     if (refusal->kind == BUDGET_COST) {
         money_format_short(refusal->settled, settled);
         money_format_short(refusal->limit, limit);
+        money_format_short(refusal->asked, asked);
     } else {
         snprintf(settled, sizeof(settled), "%" PRId64, refusal->settled);
         snprintf(limit, sizeof(limit), "%" PRId64, refusal->limit);
+        snprintf(asked, sizeof(asked), "%" PRId64, refusal->asked);
     }
     if (refusal->resets_at_us >= 0)
         clock_format_utc(refusal->resets_at_us, resets);
     snprintf(message, ADMIT_MESSAGE_MAX,
-             "reeve: the ceiling on %s of %s is reached: %s of %s spent, and this request could go "
-             "above it. Run %s of job %s. It resets: %s.",
-             kinds[refusal->kind], scopes[refusal->scope], settled, limit, run->id, run->job,
+             "reeve: ceiling reached: %s of %s %s spent by %s, and this request could take %s. "
+             "Run %s, job %s. Resets: %s.",
+             settled, limit, kinds[refusal->kind], scopes[refusal->scope], asked, run->id, run->job,
              resets);
 }
 
@@ -136,35 +251,68 @@ static enum admit_outcome reservation_record(struct proxy *proxy, struct admissi
     return ADMIT_FAILED;
 }
 
-enum admit_outcome admit(struct proxy *proxy, const struct live_run *run,
-                         const struct request_scan *scan, int64_t body_length,
-                         struct admission *admission, char message[static ADMIT_MESSAGE_MAX])
+static enum admit_outcome reserve(struct applicant *applicant, struct admission *admission,
+                                  bool may_count, char message[static ADMIT_MESSAGE_MAX])
 {
     struct budget_refusal refusal;
     struct error err;
-    int64_t now_us = clock_now_us();
+    if (!slope_make(applicant, &err) ||
+        !amounts_make(applicant, admission->max_tokens = output_choose(applicant),
+                      &admission->reservation.held, &err)) {
+        snprintf(message, ADMIT_MESSAGE_MAX, "max_tokens: %.200s", err.text);
+        return ADMIT_BAD;
+    }
+    enum budget_outcome outcome =
+        budget_reserve(applicant->proxy->budget, &admission->reservation, &refusal);
+    if (outcome == BUDGET_FITS)
+        return reservation_record(applicant->proxy, admission, message);
+    if (may_count) // the bound by size may be far above the prompt
+        return ADMIT_COUNT;
+    if (outcome == BUDGET_WAITS)
+        return ADMIT_WAITS;
+    refusal_describe(&refusal, applicant->run, message);
+    return ADMIT_REFUSED;
+}
+
+enum admit_outcome admit(struct proxy *proxy, const struct live_run *run,
+                         const struct request_scan *scan, int64_t body_length,
+                         int64_t counted_tokens, struct admission *admission,
+                         char message[static ADMIT_MESSAGE_MAX])
+{
+    struct applicant applicant = {.proxy = proxy, .run = run, .now_us = clock_now_us()};
     if (scan->model.bytes == NULL || scan->max_tokens < 0) {
         snprintf(message, ADMIT_MESSAGE_MAX, "%s: Field required",
                  scan->model.bytes == NULL ? "model" : "max_tokens");
         return ADMIT_BAD;
     }
-    *admission = (struct admission){.reservation.reserved_at_us = now_us};
-    slice_copy(scan->model, admission->model, sizeof(admission->model));
+    if (!models_are_allowed(&run->policy, scan, message))
+        return ADMIT_DENIED;
+    bool is_capped = has_ceiling(&applicant, BUDGET_COST) || has_ceiling(&applicant, BUDGET_TOKENS);
+    bool is_unbounded = (scan->features & REQUEST_INPUT_UNBOUNDED) != 0;
+    if (is_capped && is_unbounded && counted_tokens == ADMIT_NOT_COUNTED)
+        return ADMIT_COUNT;
+    if (is_capped && !run->policy.allows_unbounded &&
+        ((is_unbounded && counted_tokens == ADMIT_NOT_COUNTABLE) ||
+         (scan->features & REQUEST_SERVER_TOOLS) != 0)) {
+        snprintf(message, ADMIT_MESSAGE_MAX,
+                 "reeve: what this request can cost has no bound (%s), and the job is under a "
+                 "ceiling; Unbounded=allow lets it pass",
+                 is_unbounded ? "its prompt is not all in the body, and was not counted"
+                              : "server tools");
+        return ADMIT_DENIED;
+    }
+    *admission = (struct admission){.reservation.reserved_at_us = applicant.now_us};
+    slice_copy(scan->model, admission->model_asked, sizeof(admission->model_asked));
+    memcpy(admission->model, admission->model_asked, sizeof(admission->model));
     snprintf(admission->reservation.run_id, RUN_ID_MAX, "%s", run->id);
     snprintf(admission->reservation.job, JOB_NAME_MAX, "%s", run->job);
-    exchange_id_draw(admission->exchange_id, now_us);
-    if (bound_make(proxy, scan, body_length, now_us, admission, &err) < 0) {
-        snprintf(message, ADMIT_MESSAGE_MAX, "max_tokens: %.200s", err.text);
-        return ADMIT_BAD;
-    }
-    switch (budget_reserve(proxy->budget, &admission->reservation, &refusal)) {
-    case BUDGET_FITS:
-        return reservation_record(proxy, admission, message);
-    case BUDGET_WAITS:
-        return ADMIT_WAITS;
-    case BUDGET_REFUSED:
-        break;
-    }
-    refusal_describe(&refusal, run, message);
-    return ADMIT_REFUSED;
+    exchange_id_draw(admission->exchange_id, applicant.now_us);
+    applicant.bound = (struct bound){
+        .scan = scan,
+        .model = admission->model,
+        .input_tokens = counted_tokens >= 0 ? bound_input_by_count(counted_tokens)
+                                            : bound_input_by_size(body_length),
+    };
+    step_down(&applicant, admission);
+    return reserve(&applicant, admission, counted_tokens == ADMIT_NOT_COUNTED, message);
 }

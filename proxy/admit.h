@@ -1,4 +1,7 @@
 // Admit: the upper bound of an exchange's cost, reserved against every ceiling that covers it.
+//
+// Near a ceiling the answer is clamped: a smaller max_tokens is asked for, of which at least what
+// is useful must fit. What fits is reserved, in the budget and in the journal, before it is sent.
 #pragma once
 
 #include "budget.h"
@@ -7,12 +10,16 @@
 #include "request_scan.h"
 #include "run_table.h"
 
-#define ADMIT_MESSAGE_MAX 320
+#define ADMIT_MESSAGE_MAX 512
+#define ADMIT_NOT_COUNTED (-1)   // nobody has asked the upstream how long the prompt is
+#define ADMIT_NOT_COUNTABLE (-2) // it was asked and did not say
 
 enum admit_outcome {
     ADMIT_FITS,    // reserved, and the reservation is in the journal
+    ADMIT_COUNT,   // have the upstream count the prompt, then ask again
     ADMIT_WAITS,   // would fit once what is in flight has settled
     ADMIT_REFUSED, // does not fit what is settled: a ceiling
+    ADMIT_DENIED,  // the job does not allow this model, or what cannot be bounded
     ADMIT_BAD,     // the body lacks what a bound needs
     ADMIT_FAILED,  // the journal cannot take it
 };
@@ -20,12 +27,16 @@ enum admit_outcome {
 // A reservation, and what else is known of the exchange before it is sent.
 struct admission {
     uint8_t exchange_id[EXCHANGE_ID_BYTES];
-    char model[MODEL_NAME_MAX]; // asked for
+    char model_asked[MODEL_NAME_MAX];
+    char model[MODEL_NAME_MAX]; // to be sent; another one after a step down
+    int64_t max_tokens;         // to be sent; smaller than asked for when clamped
     struct budget_reservation reservation;
     uint64_t journal_position; // of its record: on the disk before the first byte is relayed
 };
 
-// Reserves for a Messages request of `body_length` bytes. `message` says why not, for the agent.
+// Reserves for a Messages request of `body_length` bytes whose prompt has `counted_tokens` by the
+// upstream's count, or one of the constants above. `message` says why not, for the agent.
 enum admit_outcome admit(struct proxy *proxy, const struct live_run *run,
                          const struct request_scan *scan, int64_t body_length,
-                         struct admission *admission, char message[static ADMIT_MESSAGE_MAX]);
+                         int64_t counted_tokens, struct admission *admission,
+                         char message[static ADMIT_MESSAGE_MAX]);

@@ -7,6 +7,7 @@
 #include "authorize.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "count.h"
 #include "credential_pool.h"
 #include "identify.h"
 #include "journal.h"
@@ -26,14 +27,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_MAX_S 60  // for money that is only reserved; clients retry after as long
-#define DRAIN_MAX_S 60 // for the usage of an agent that has left
+#define RETRY_AFTER_S 30 // after a wait for reserved money was in vain; clients obey up to 60
+#define DRAIN_MAX_S 60   // for the usage of an agent that has left
 #define DRAIN_BYTES_MAX (8 << 20)
 #define DRAINING_MAX 256
 #define KEPT_TEXT_MAX 128 // paths and ids that go into the ledger
 
 enum exchange_state {
     EXCHANGE_READING,  // the body is coming in
+    EXCHANGE_COUNTING, // the upstream is asked how long the prompt is
     EXCHANGE_WAITING,  // for money that other exchanges have reserved
     EXCHANGE_SENDING,  // the upstream has not answered yet
     EXCHANGE_RELAYING, // the response is on its way to the agent
@@ -53,7 +55,10 @@ struct exchange {
     char *head_bytes;
     struct request_body body;
     struct upload upload;
+    struct request_scan *scan; // of a Messages body, until it is sent
     struct admission admission;
+    struct count *count;
+    int64_t counted_tokens; // of the prompt, or one of admit.h's constants
     struct credential *credential;
     struct upstream_transfer *transfer;
     struct meter *meter;
@@ -71,7 +76,9 @@ struct exchange {
     char path[KEPT_TEXT_MAX], session_id[KEPT_TEXT_MAX], request_id[KEPT_TEXT_MAX];
 };
 
+static void exchange_scan(struct exchange *exchange);
 static void exchange_admit(struct exchange *exchange);
+static void exchange_count(struct exchange *exchange);
 static void exchange_send(struct exchange *exchange);
 
 // ---- state and end
@@ -79,7 +86,9 @@ static void exchange_send(struct exchange *exchange);
 static void exchange_enter(struct exchange *exchange, enum exchange_state state)
 {
     static const unsigned legal[] = {
-        [EXCHANGE_READING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_READING] = 1 << EXCHANGE_COUNTING | 1 << EXCHANGE_WAITING |
+                             1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_COUNTING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_WAITING] = 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_SENDING] = 1 << EXCHANGE_RELAYING | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_RELAYING] = 1 << EXCHANGE_HELD | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
@@ -100,6 +109,7 @@ static void head_forget(struct exchange *exchange)
         explicit_bzero(exchange->head_bytes, exchange->head->length); // it holds the run key
     free(take_pointer(&exchange->head_bytes));
     free(take_pointer(&exchange->head));
+    free(take_pointer(&exchange->scan));
 }
 
 // The exchange is over: its reservation settled, its agent answered or gone.
@@ -114,6 +124,8 @@ static void exchange_end(struct exchange *exchange)
     event_del(&exchange->flush);
     relay_done(&exchange->relay);
     head_forget(exchange);
+    if (exchange->count != NULL)
+        count_cancel(exchange->count);
     request_body_done(&exchange->body);
     upload_done(&exchange->upload);
     meter_free(exchange->meter);
@@ -205,6 +217,7 @@ static struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, s
     exchange->route = route;
     exchange->head = head_copy;
     exchange->first_byte_us = -1;
+    exchange->counted_tokens = ADMIT_NOT_COUNTED;
     exchange->attempt = 1;
     exchange->upload.total_max = route.body_bytes_max;
     exchange->durable.synced = on_durable;
@@ -328,39 +341,82 @@ void exchange_body_end(struct exchange *exchange)
     } else if (request_body_complete(&exchange->body, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, err.text);
     } else if (exchange->route.kind == ROUTE_MESSAGES) {
-        exchange_admit(exchange);
+        exchange_scan(exchange);
     } else {
         exchange_send(exchange);
     }
 }
 
-// ---- admit: reserve, wait or refuse
+// ---- admit: reserve, count, wait or refuse
+
+static void exchange_scan(struct exchange *exchange)
+{
+    struct error err;
+    struct slice body = request_body_slice(&exchange->body);
+    exchange->scan = malloc(sizeof(*exchange->scan));
+    if (exchange->scan == NULL) {
+        exchange_refuse(exchange, &(struct reply){.status = 503}, "reeve: out of memory");
+    } else if (request_scan(exchange->scan, body.bytes, body.length, &err) < 0) {
+        exchange_refuse(exchange, &(struct reply){.status = 400}, err.text);
+    } else {
+        exchange->streamed = exchange->scan->stream;
+        exchange_admit(exchange);
+    }
+}
+
+// The ceiling is reached: this answer is the last that the run gets.
+static void exchange_refuse_at_ceiling(struct exchange *exchange, const char *message)
+{
+    struct proxy *proxy = exchange->proxy;
+    struct live_run *run = exchange->run;
+    log_event(LOG_NOTICE, "ceiling_reached", "run", run->id, "job", run->job, "reason", message,
+              NULL);
+    run->at_ceiling = true;
+    proxy->run_at_ceiling(run, message, proxy->context);
+    exchange_refuse(exchange, &(struct reply){.status = 402, .never_retry = true}, message);
+}
+
+// Asks for a smaller answer, or another model, than the agent did: only those bytes change.
+static void exchange_splice(struct exchange *exchange)
+{
+    const struct request_scan *scan = exchange->scan;
+    const struct admission *admission = &exchange->admission;
+    char text[REQUEST_SPLICE_TEXT_MAX];
+    if (admission->max_tokens < scan->max_tokens) {
+        snprintf(text, sizeof(text), "%" PRId64, admission->max_tokens);
+        request_body_splice(&exchange->body, scan->max_tokens_at.offset, scan->max_tokens_at.length,
+                            text);
+    }
+    if (strcmp(admission->model, admission->model_asked) != 0) {
+        snprintf(text, sizeof(text), "\"%s\"", admission->model);
+        request_body_splice(&exchange->body, scan->model_at.offset, scan->model_at.length, text);
+    }
+}
 
 static void exchange_admit(struct exchange *exchange)
 {
-    struct request_scan scan;
-    struct error err;
     char message[ADMIT_MESSAGE_MAX];
-    struct slice body = request_body_slice(&exchange->body);
-    if (request_scan(&scan, body.bytes, body.length, &err) < 0) {
-        exchange_refuse(exchange, &(struct reply){.status = 400}, err.text);
-        return;
-    }
-    exchange->streamed = scan.stream;
-    switch (admit(exchange->proxy, exchange->run, &scan, exchange->body.length,
-                  &exchange->admission, message)) {
+    switch (admit(exchange->proxy, exchange->run, exchange->scan, exchange->body.length,
+                  exchange->counted_tokens, &exchange->admission, message)) {
     case ADMIT_FITS:
         exchange->reserved = true;
+        exchange_splice(exchange);
         exchange_send(exchange);
         return;
+    case ADMIT_COUNT:
+        exchange_count(exchange);
+        return;
     case ADMIT_WAITS:
-        if (exchange->state == EXCHANGE_READING) {
+        if (exchange->state != EXCHANGE_WAITING) {
             exchange_enter(exchange, EXCHANGE_WAITING);
-            event_add(&exchange->timer, &(struct timeval){WAIT_MAX_S, 0});
+            event_add(&exchange->timer, &(struct timeval){exchange->proxy->wait_max_s, 0});
         }
         return;
     case ADMIT_REFUSED:
-        exchange_refuse(exchange, &(struct reply){.status = 402, .never_retry = true}, message);
+        exchange_refuse_at_ceiling(exchange, message);
+        return;
+    case ADMIT_DENIED:
+        exchange_refuse(exchange, &(struct reply){.status = 403, .never_retry = true}, message);
         return;
     case ADMIT_BAD:
         exchange_refuse(exchange, &(struct reply){.status = 400}, message);
@@ -371,6 +427,27 @@ static void exchange_admit(struct exchange *exchange)
     }
 }
 
+static void on_counted(void *context, int64_t input_tokens)
+{
+    struct exchange *exchange = context;
+    exchange->count = NULL;
+    exchange->counted_tokens = input_tokens >= 0 ? input_tokens : ADMIT_NOT_COUNTABLE;
+    exchange_admit(exchange);
+}
+
+static void exchange_count(struct exchange *exchange)
+{
+    struct proxy *proxy = exchange->proxy;
+    struct error err;
+    const struct credential *credential =
+        credential_pool_pick(proxy->credentials, clock_now_us() / 1000);
+    exchange_enter(exchange, EXCHANGE_COUNTING);
+    if (credential == NULL || count_start(&exchange->count, proxy->upstream, exchange->head,
+                                          request_body_slice(&exchange->body), &credential->secret,
+                                          on_counted, exchange, &err) < 0)
+        on_counted(exchange, -1);
+}
+
 // The time to wait, or to drain, is up; or money has been freed.
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
@@ -379,7 +456,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     if (exchange->state == EXCHANGE_WAITING && (what & EV_READ) != 0) {
         exchange_admit(exchange);
     } else if (exchange->state == EXCHANGE_WAITING) {
-        exchange_refuse(exchange, &(struct reply){.status = 429, .retry_after_s = WAIT_MAX_S / 2},
+        exchange_refuse(exchange, &(struct reply){.status = 429, .retry_after_s = RETRY_AFTER_S},
                         "reeve: requests in flight have reserved what is left of the ceiling");
     } else if (exchange->state == EXCHANGE_DRAINING) {
         upstream_cancel(take_pointer(&exchange->transfer));
@@ -393,11 +470,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 static size_t on_body_peek(void *context, uint64_t offset, const char **bytes)
 {
     struct exchange *exchange = context;
-    if (exchange->route.kind != ROUTE_UPLOAD) {
-        struct slice body = request_body_slice(&exchange->body);
-        *bytes = body.bytes + offset;
-        return body.length - (size_t)offset;
-    }
+    if (exchange->route.kind != ROUTE_UPLOAD)
+        return request_body_peek(&exchange->body, offset, bytes);
     bool at_end;
     size_t there = upload_peek(&exchange->upload, offset, bytes, &at_end);
     if (!upload_is_full(&exchange->upload) && exchange->agent != NULL)
@@ -416,7 +490,7 @@ static int request_open(struct exchange *exchange, struct error *err)
 {
     struct authorized_request authorized;
     const struct http_head *head = exchange->head;
-    int64_t length = exchange->body.length;
+    int64_t length = request_body_sent_length(&exchange->body);
     if (exchange->route.kind == ROUTE_UPLOAD && head->framing != HTTP_BODY_NONE)
         length = head->framing == HTTP_BODY_LENGTH ? head->content_length : UPSTREAM_LENGTH_UNKNOWN;
     int result = authorize(&authorized, head, &exchange->credential->secret, err);

@@ -31,6 +31,9 @@ struct proxy {
     const char *free_refusals;      // categories that are not billed, separated by spaces
     enum tokens_count tokens_count; // what a token ceiling counts
 
+    int64_t wait_max_s; // for money that is only reserved
+    // An exchange of this run has been refused at a ceiling: the run is to end.
+    void (*run_at_ceiling)(struct live_run *run, const char *message, void *context);
     // An exchange or a free call of this run has ended.
     void (*run_exchange_ended)(struct live_run *run, void *context);
     void *context;

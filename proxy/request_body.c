@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -106,6 +107,57 @@ int request_body_complete(struct request_body *body, struct error *err)
 struct slice request_body_slice(const struct request_body *body)
 {
     return (struct slice){body->bytes != NULL ? body->bytes : "", (size_t)body->length};
+}
+
+void request_body_splice(struct request_body *body, size_t offset, size_t length, const char *text)
+{
+    size_t place = 0;
+    while (place < body->splice_count && body->splices[place].offset < offset)
+        place++;
+    if (place == body->splice_count || body->splices[place].offset != offset) {
+        assert(body->splice_count < REQUEST_SPLICES_MAX);
+        memmove(&body->splices[place + 1], &body->splices[place],
+                (body->splice_count - place) * sizeof(body->splices[0]));
+        body->splice_count++;
+    }
+    struct request_splice *splice = &body->splices[place];
+    splice->offset = offset;
+    splice->length = length;
+    snprintf(splice->text, sizeof(splice->text), "%s", text);
+}
+
+int64_t request_body_sent_length(const struct request_body *body)
+{
+    int64_t length = body->length;
+    for (size_t i = 0; i < body->splice_count; i++)
+        length += (int64_t)strlen(body->splices[i].text) - (int64_t)body->splices[i].length;
+    return length;
+}
+
+size_t request_body_peek(const struct request_body *body, uint64_t offset, const char **bytes)
+{
+    struct slice whole = request_body_slice(body);
+    uint64_t sent = 0; // where the piece at hand begins in what is sent
+    size_t from = 0;   // and in what came
+    for (size_t i = 0; i <= body->splice_count; i++) {
+        const struct request_splice *splice = i < body->splice_count ? &body->splices[i] : NULL;
+        size_t piece = (splice != NULL ? splice->offset : whole.length) - from;
+        if (offset < sent + piece) {
+            *bytes = whole.bytes + from + (offset - sent);
+            return piece - (size_t)(offset - sent);
+        }
+        sent += piece;
+        if (splice == NULL)
+            break;
+        piece = strlen(splice->text);
+        if (offset < sent + piece) {
+            *bytes = splice->text + (offset - sent);
+            return piece - (size_t)(offset - sent);
+        }
+        sent += piece;
+        from = splice->offset + splice->length;
+    }
+    return 0;
 }
 
 void request_body_done(struct request_body *body)

@@ -11,11 +11,22 @@
 
 #define RUN_TABLE_MAX 1024 // live runs
 
+// What a run's job allows. Texts outlive the run.
+struct run_policy {
+    const char *models;       // allowed ones, spaces between; NULL: all
+    const char *step_down;    // models to go down to at the soft limit, dearest first; NULL: none
+    int64_t soft_percent;     // of a ceiling
+    int64_t clamp_min_tokens; // an answer shorter than this is of no use
+    bool clamps;              // near a ceiling, ask for less output; else refuse
+    bool allows_unbounded;    // requests whose cost has no bound beforehand, under a ceiling
+};
+
 // A live run and what it has spent. Owned by the table; valid until run_table_remove().
 struct live_run {
     char id[RUN_ID_MAX];
     char job[JOB_NAME_MAX];
     struct run_limits limits;
+    struct run_policy policy;
     int64_t opened_at_us;
     // Running totals of settled exchanges, for status and the summary line.
     int64_t cost_pico_usd;
@@ -24,7 +35,8 @@ struct live_run {
     int64_t refused;
     struct token_counts tokens;
     int exchanges_in_flight;
-    bool closing; // no new exchanges: the run is being ended
+    bool closing;    // no new exchanges: the run is being ended
+    bool at_ceiling; // an exchange was refused for a ceiling: the run is to end
 };
 
 struct run_table;

@@ -120,7 +120,7 @@ void settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     snprintf(record.path, sizeof(record.path), "%s", facts->path);
     snprintf(record.session_id, sizeof(record.session_id), "%s", facts->session_id);
     snprintf(record.request_id, sizeof(record.request_id), "%s", facts->request_id);
-    snprintf(record.model_asked, sizeof(record.model_asked), "%s", admission->model);
+    snprintf(record.model_asked, sizeof(record.model_asked), "%s", admission->model_asked);
     snprintf(record.model, sizeof(record.model), "%s", admission->model);
     if (metered != NULL) {
         if (metered->usage.model[0] != '\0')

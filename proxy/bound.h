@@ -1,0 +1,30 @@
+// Bound: what a Messages request can cost at most, in tokens and money. Pure.
+#pragma once
+
+#include "budget.h"
+#include "error.h"
+#include "price_table.h"
+#include "request_scan.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// A request as it is about to be sent.
+struct bound {
+    const struct request_scan *scan;
+    const char *model;    // that is asked for, perhaps in place of the scan's
+    int64_t input_tokens; // of one pass over the prompt, at most
+};
+
+// A token is at least one byte of the body; the upstream adds some of its own.
+int64_t bound_input_by_size(int64_t body_length);
+
+// The upstream's own count, which it calls an estimate, with a margin.
+int64_t bound_input_by_count(int64_t counted_tokens);
+
+// What an answer of `output_tokens` costs at most, all passes counted: every model that the body
+// names, cache writes at the TTL that it asks for, geo and speed as they may turn out.
+// -ERANGE: beyond int64.
+int bound_amounts(const struct bound *bound, const struct price_table *prices,
+                  enum tokens_count count, int64_t output_tokens, int64_t time_us,
+                  struct budget_amounts *amounts, struct error *err);

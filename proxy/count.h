@@ -1,0 +1,21 @@
+// Count: asks the upstream, for free, how many tokens a prompt has.
+#pragma once
+
+#include "credential_file.h"
+#include "error.h"
+#include "http_message.h"
+#include "upstream.h"
+
+#define COUNT_ANSWER_BYTES_MAX 4096
+
+struct count;
+
+// Sends the members of `body`, a Messages request, that count_tokens takes, under `secret`. `done`
+// is called once, later: with the number of tokens, or -1 when the upstream did not say.
+int count_start(struct count **count, struct upstream *upstream, const struct http_head *head,
+                struct slice body, const struct credential_secret *secret,
+                void (*done)(void *context, int64_t input_tokens), void *context,
+                struct error *err);
+
+// Drops it; `done` is not called any more.
+void count_cancel(struct count *count);
