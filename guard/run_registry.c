@@ -48,6 +48,8 @@ static void forget(struct registered_run *run)
     if (run->peer != NULL)
         control_peer_set_owner(run->peer, NULL);
     slots_leave(&run->registry->slots, &run->ticket);
+    if (run->grace != NULL)
+        event_free(run->grace);
     free(run);
 }
 
@@ -194,6 +196,8 @@ void run_registry_free(struct run_registry *registry)
         return;
     for (struct registered_run *run; (run = registry->runs) != NULL;) {
         registry->runs = run->next;
+        if (run->grace != NULL)
+            event_free(run->grace);
         free(run);
     }
     event_free(registry->queue_timer);
@@ -415,23 +419,61 @@ void run_registry_peer_gone(struct run_registry *registry, struct control_peer *
     }
 }
 
+// Has the supervisor kill the run, for the reason that stands.
+static void force(struct registered_run *run)
+{
+    const struct run_registry_options *options = &run->registry->options;
+    struct control_message message = {.type = CONTROL_RUN_KILL, .run_kill.reason = run->forced};
+    if (run->state != REGISTERED_STARTING && run->state != REGISTERED_RUNNING)
+        return;
+    memcpy(message.run_kill.text, run->forced_text, sizeof(message.run_kill.text));
+    log_event(LOG_WARNING, "run_ending", "run", run->live->id, "reason", run_end_name(run->forced),
+              "text", run->forced_text, NULL);
+    registered_enter(run, REGISTERED_ENDING);
+    control_peer_send(run->peer, &message);
+    if (options->cancel != NULL)
+        options->cancel(run->live, options->context);
+}
+
+static void on_grace(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    force(context);
+}
+
+static struct registered_run *set_forced(struct run_registry *registry, struct live_run *live,
+                                         enum run_end reason, const char *text)
+{
+    struct registered_run *run = find_live(registry, live);
+    if (run == NULL)
+        return NULL;
+    live->closing = true;
+    if (run->forced == RUN_LIVE) {
+        run->forced = reason;
+        snprintf(run->forced_text, sizeof(run->forced_text), "%s", text);
+    }
+    return run;
+}
+
 void run_registry_end(struct run_registry *registry, struct live_run *live, enum run_end reason,
                       const char *text)
 {
-    struct registered_run *run = find_live(registry, live);
-    if (run == NULL || run->forced != RUN_LIVE ||
-        (run->state != REGISTERED_STARTING && run->state != REGISTERED_RUNNING))
+    struct registered_run *run = set_forced(registry, live, reason, text);
+    if (run != NULL)
+        force(run);
+}
+
+void run_registry_end_later(struct run_registry *registry, struct live_run *live,
+                            enum run_end reason, const char *text)
+{
+    struct registered_run *run = set_forced(registry, live, reason, text);
+    if (run == NULL || run->grace != NULL)
         return;
-    struct control_message message = {.type = CONTROL_RUN_KILL, .run_kill.reason = reason};
-    snprintf(message.run_kill.text, sizeof(message.run_kill.text), "%s", text);
-    log_event(LOG_WARNING, "run_ending", "run", live->id, "reason", run_end_name(reason), "text",
-              text, NULL);
-    run->forced = reason;
-    live->closing = true;
-    registered_enter(run, REGISTERED_ENDING);
-    control_peer_send(run->peer, &message);
-    if (registry->options.cancel != NULL)
-        registry->options.cancel(live, registry->options.context);
+    struct timeval grace = {run->kill_grace_us / 1000000, run->kill_grace_us % 1000000};
+    run->grace = evtimer_new(registry->options.base, on_grace, run);
+    if (run->grace == NULL || event_add(run->grace, &grace) < 0)
+        force(run);
 }
 
 void run_registry_exchange_settled(struct run_registry *registry, struct live_run *live)

@@ -25,8 +25,10 @@ struct registered_run {
     struct control_run_open asked; // limits combined with the job's
     int64_t asked_at_us;
     int64_t kill_grace_us;
-    struct live_run *live;          // from REGISTERED_STARTING on
-    enum run_end forced;            // RUN_LIVE: nobody has ended it by force
+    struct live_run *live; // from REGISTERED_STARTING on
+    enum run_end forced;   // RUN_LIVE: nobody has ended it by force
+    char forced_text[CONTROL_TEXT_MAX];
+    struct event *grace; // until it is killed, if it does not end by itself; NULL: none runs
     struct control_run_ended ended; // from REGISTERED_SETTLING on
 };
 

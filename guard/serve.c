@@ -173,6 +173,23 @@ static void on_run_closed(struct live_run *run, void *context)
     budget_forget_run(serve->budget, run->id);
 }
 
+// False when a ceiling of the job, or of the box, has nothing left to start a run with.
+static bool may_open(const char *job, char why[static ERROR_TEXT_MAX], void *context)
+{
+    static const char *const kinds[] = {[BUDGET_COST] = "dollars", [BUDGET_TOKENS] = "tokens"};
+    struct serve *serve = context;
+    for (enum budget_kind kind = BUDGET_COST; kind <= BUDGET_TOKENS; kind++) {
+        int64_t settled, now;
+        budget_room(serve->budget, "", job, clock_now_us(), kind, &settled, &now);
+        if (settled > 0)
+            continue;
+        snprintf(why, ERROR_TEXT_MAX, "a ceiling on the %s of job %s, or of all jobs, is exhausted",
+                 kinds[kind], job);
+        return false;
+    }
+    return true;
+}
+
 static void on_control(struct control_peer *peer, const struct control_message *message,
                        void *context)
 {
@@ -365,6 +382,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                       .journal = serve->journal,
                                       .config = &serve->config,
                                       .base_url = base_url,
+                                      .may_open = may_open,
                                       .opened = on_run_opened,
                                       .cancel = on_run_cancel,
                                       .closed = on_run_closed,
