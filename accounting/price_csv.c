@@ -344,7 +344,7 @@ int price_csv_parse(struct price_row **rows, size_t *row_count, const char *plac
                     size_t length, struct error *err)
 {
     struct reader reader = {.place = place, .next = text, .end = text + length};
-    struct record record;
+    struct record record = {0};
     size_t cell_of[COLUMN_COUNT];
     cleanup_free struct price_row *parsed = NULL;
     size_t count = 0, capacity = 0;

@@ -6,6 +6,7 @@
 #include "embedded.h"
 #include "price_csv.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,7 @@ static void name_row(struct price_row *row)
 // Checks that the rows of a model and kind follow each other, and that it has standard rates.
 static int check_periods(const struct price_table *table, const char *place, struct error *err)
 {
+    assert(table->rows != NULL); // the dearest ones are always there
     for (size_t i = 0; i < table->row_count; i++) {
         const struct price_row *row = &table->rows[i];
         const struct price_row *before = i == 0 ? NULL : row - 1;

@@ -175,7 +175,7 @@ static void print_json(json_t *value)
 
 static int price_list(const struct price_command *command)
 {
-    struct price_table *table;
+    struct price_table *table = NULL;
     struct error err;
     if (table_load(&table, command, &err) < 0) {
         fprintf(stderr, "reeve price: %s\n", err.text);
@@ -197,7 +197,7 @@ static int price_list(const struct price_command *command)
 
 static int price_check(const struct price_command *command)
 {
-    struct price_table *table;
+    struct price_table *table = NULL;
     struct error err;
     int rows = 0, models = 0;
     if (table_load(&table, command, &err) < 0) {
