@@ -3,21 +3,27 @@
 
 usage: books_check.py BOOKS LEDGER
 
-BOOKS is the fake's file; LEDGER has a JSON object a line with request_id, message_id, cost_pico_usd,
-estimated and the counts of tokens by class. What the upstream finished has to be equal in everything; what
+BOOKS is the fake's file, LEDGER what `reeve ledger export exchange --format json` says. What the upstream finished has to be equal in everything; what
 broke off may only have been charged higher, and has to be marked as an estimate. Prints one JSON line; exit
 code 1 and what differs, if anything does.
 """
 import collections
+import decimal
 import json
 import sys
 
-TOKENS = ["input", "output", "cache_write_5m", "cache_write_1h", "cache_read", "web_searches"]
+TOKENS = {"input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_tokens",
+          "cache_write_5m": "cache_write_5m_tokens", "cache_write_1h": "cache_write_1h_tokens",
+          "web_searches": "web_search_requests"}
 
 
 def read(path):
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def charged_pico_usd(row):
+    return int(decimal.Decimal(row["cost_usd"]) * 10**12)
 
 
 def is_finished(entry):
@@ -27,7 +33,7 @@ def is_finished(entry):
 
 def problem_of(entry, row):
     """None, or how the ledger's row differs from what the upstream billed."""
-    billed, charged = entry["billed_pico_usd"], row["cost_pico_usd"]
+    billed, charged = entry["billed_pico_usd"], charged_pico_usd(row)
     if entry["status"] != 200:
         return None if charged == 0 else f"charged {charged} for an answer of {entry['status']}"
     if not is_finished(entry):
@@ -40,14 +46,14 @@ def problem_of(entry, row):
         return f"charged {charged}, billed {billed}"
     if row["message_id"] != entry["message_id"]:
         return f"message {row['message_id']}, not {entry['message_id']}"
-    counts = {name: row[name] for name in TOKENS}
+    counts = {name: row[column] for name, column in TOKENS.items()}
     # What is free of charge has its tokens in the answer, but none of them is billed.
     return None if billed == 0 or counts == entry["tokens"] else f"counted {counts}, billed {entry['tokens']}"
 
 
 def main():
     entries = [entry for entry in read(sys.argv[1]) if entry["kind"] == "messages"]
-    rows = read(sys.argv[2])
+    rows = [row for row in read(sys.argv[2]) if row["ended"] != "not_sent"]
     by_request = collections.Counter(row["request_id"] for row in rows)
     found = {row["request_id"]: row for row in rows}
     # An answer of which nothing arrived has no request id; it is in the ledger all the same.
@@ -62,7 +68,7 @@ def main():
         elif row is not None and (problem := problem_of(entry, row)):
             problems.append(f"{entry['request_id']}: {entry['model']}, script {entry['script_id']}: {problem}")
     finished = [entry for entry in entries if is_finished(entry)]
-    charged = sum(found[entry["request_id"]]["cost_pico_usd"] for entry in finished if entry["request_id"] in found)
+    charged = sum(charged_pico_usd(found[entry["request_id"]]) for entry in finished if entry["request_id"] in found)
     print(json.dumps({
         "exchanges": len(entries), "finished": len(finished), "silent": len(silent),
         "billed_pico_usd": sum(entry["billed_pico_usd"] for entry in finished), "charged_pico_usd": charged,

@@ -1,18 +1,20 @@
 # What flows share that compare the ledger with the fake's own books; sourced after lib.sh.
 
-# ledger SQL: rows of the private ledger, columns separated by tabs.
-ledger() {
-    psql -X -q -A -t -F $'\t' -h "$REEVE_STATE_DIR/postgres" -U reeve -d postgres -c "$1"
+# The exchanges that the fake has had: each message, whatever became of it.
+books_count() { jq -n '[inputs | select(.kind == "messages")] | length' "$FAKE_BOOKS"; }
+
+# The exchanges of the ledger, one JSON object a line, in $WORK/ledger.jsonl.
+read_ledger() { "$REEVE" ledger export exchange --format json >"$WORK/ledger.jsonl"; }
+
+# Whether the ledger has caught up. What was reserved but never sent is no exchange of the upstream's.
+ledger_is_complete() {
+    read_ledger
+    [ "$(jq -n '[inputs | select(.ended != "not_sent")] | length' "$WORK/ledger.jsonl")" = "$(books_count)" ]
 }
 
-# books FILTER: rows out of the fake's books, one filter for each line.
-books() { jq -r "$1" "$FAKE_BOOKS"; }
-
-# The exchanges that the fake has had: each message, whatever became of it.
-books_count() { jq -s '[.[] | select(.kind == "messages")] | length' "$FAKE_BOOKS"; }
-ledger_count() { ledger 'SELECT count(*) FROM reeve.exchange'; }
-ledger_is_complete() { [ "$(ledger_count)" = "$(books_count)" ]; }
-
-# Picodollars, as both sides sum them.
-books_cost() { jq -s '[.[].billed_pico_usd] | add // 0' "$FAKE_BOOKS"; }
-ledger_cost() { ledger 'SELECT (coalesce(sum(cost_usd), 0) * 1000000000000)::bigint FROM reeve.exchange'; }
+# Picodollars, as each side sums them. The ledger's dollars are exact decimals, so no float is near.
+books_cost() { jq -n '[inputs.billed_pico_usd] | add // 0' "$FAKE_BOOKS"; }
+ledger_cost() {
+    python3 -c 'import decimal, json, sys
+print(int(sum(decimal.Decimal(json.loads(line)["cost_usd"]) for line in sys.stdin) * 10**12))' <"$WORK/ledger.jsonl"
+}
