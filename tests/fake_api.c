@@ -305,6 +305,10 @@ void fake_api_close(struct fake *fake, struct fake_exchange *exchange, enum fake
     if (exchange->entry != NULL) {
         struct fake_bill bill = {0};
         json_t *usage = settle(exchange, end, output_bytes);
+        if (exchange->is_billed) {
+            fake_message_bill(&exchange->message, exchange->message.usage, &bill);
+            json_object_set_new(exchange->entry, "whole_pico_usd", json_integer(bill.pico_usd));
+        }
         if (usage != NULL)
             fake_message_bill(&exchange->message, usage, &bill);
         fake_books_write(fake->books, exchange->entry, end, usage, &bill);
