@@ -2,28 +2,14 @@
 
 #include "exchange.h"
 
-#include "admit.h"
-#include "agent.h"
 #include "authorize.h"
 #include "cleanup.h"
 #include "clock.h"
-#include "count.h"
-#include "credential_pool.h"
+#include "exchange_state.h"
 #include "identify.h"
-#include "journal.h"
 #include "log.h"
-#include "meter.h"
-#include "relay.h"
-#include "reply.h"
-#include "request_body.h"
-#include "route.h"
-#include "settle.h"
-#include "upload.h"
-#include "upstream.h"
 
-#include <assert.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,211 +17,17 @@
 #define DRAIN_MAX_S 60   // for the usage of an agent that has left
 #define DRAIN_BYTES_MAX (8 << 20)
 #define DRAINING_MAX 256
-#define KEPT_TEXT_MAX 128 // paths and ids that go into the ledger
-
-enum exchange_state {
-    EXCHANGE_READING,  // the body is coming in
-    EXCHANGE_COUNTING, // the upstream is asked how long the prompt is
-    EXCHANGE_WAITING,  // for money that other exchanges have reserved
-    EXCHANGE_SENDING,  // the upstream has not answered yet
-    EXCHANGE_RELAYING, // the response is on its way to the agent
-    EXCHANGE_HELD,     // all of it has come before its reservation is on the disk
-    EXCHANGE_DRAINING, // the agent has left; the upstream is read for its usage
-    EXCHANGE_ENDED,
-};
-
-struct exchange {
-    TAILQ_ENTRY(exchange) link; // of all, oldest first
-    struct proxy *proxy;
-    struct agent *agent; // NULL once it has left or is answered
-    struct live_run *run;
-    enum exchange_state state;
-    struct route route;
-    struct http_head *head; // until it is sent
-    char *head_bytes;
-    struct request_body body;
-    struct upload upload;
-    struct request_scan *scan; // of a Messages body, until it is sent
-    struct admission admission;
-    struct count *count;
-    int64_t counted_tokens; // of the prompt, or one of admit.h's constants
-    struct credential *credential;
-    struct upstream_transfer *transfer;
-    struct meter *meter;
-    struct relay relay;
-    struct journal_waiter durable;
-    struct event timer; // waiting and draining
-    struct event flush; // the response's head, if no body comes along with it
-    bool reserved;      // and not settled
-    bool streamed;
-    bool on_disk; // the reservation is, or there is none
-    enum upstream_end upstream_end;
-    int attempt;
-    int http_status;
-    int64_t sent_us, first_byte_us, drained_bytes;
-    char path[KEPT_TEXT_MAX], session_id[KEPT_TEXT_MAX], request_id[KEPT_TEXT_MAX];
-};
 
 static void exchange_scan(struct exchange *exchange);
 static void exchange_admit(struct exchange *exchange);
 static void exchange_count(struct exchange *exchange);
 static void exchange_send(struct exchange *exchange);
-
-// ---- state and end
-
-static void exchange_enter(struct exchange *exchange, enum exchange_state state)
-{
-    static const unsigned legal[] = {
-        [EXCHANGE_READING] = 1 << EXCHANGE_COUNTING | 1 << EXCHANGE_WAITING |
-                             1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_COUNTING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_WAITING] = 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_SENDING] = 1 << EXCHANGE_RELAYING | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_RELAYING] = 1 << EXCHANGE_HELD | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_HELD] = 1 << EXCHANGE_ENDED,
-        [EXCHANGE_DRAINING] = 1 << EXCHANGE_ENDED,
-    };
-    assert((legal[exchange->state] & 1U << state) != 0);
-    if (exchange->state == EXCHANGE_DRAINING)
-        exchange->proxy->draining_count--;
-    if (state == EXCHANGE_DRAINING)
-        exchange->proxy->draining_count++;
-    exchange->state = state;
-}
-
-static void head_forget(struct exchange *exchange)
-{
-    if (exchange->head_bytes != NULL)
-        explicit_bzero(exchange->head_bytes, exchange->head->length); // it holds the run key
-    free(take_pointer(&exchange->head_bytes));
-    free(take_pointer(&exchange->head));
-    free(take_pointer(&exchange->scan));
-}
-
-// The exchange is over: its reservation settled, its agent answered or gone.
-static void exchange_end(struct exchange *exchange)
-{
-    struct proxy *proxy = exchange->proxy;
-    struct live_run *run = exchange->run;
-    assert(!exchange->reserved && exchange->transfer == NULL);
-    exchange_enter(exchange, EXCHANGE_ENDED);
-    journal_wait_cancel(proxy->journal, &exchange->durable);
-    event_del(&exchange->timer);
-    event_del(&exchange->flush);
-    relay_done(&exchange->relay);
-    head_forget(exchange);
-    if (exchange->count != NULL)
-        count_cancel(exchange->count);
-    request_body_done(&exchange->body);
-    upload_done(&exchange->upload);
-    meter_free(exchange->meter);
-    TAILQ_REMOVE(&proxy->exchanges, exchange, link);
-    proxy->exchange_count--;
-    free(exchange);
-    run->exchanges_in_flight--;
-    proxy->run_exchange_ended(run, proxy->context);
-}
-
-// Answers with an error of our own, and ends.
-static void exchange_refuse(struct exchange *exchange, const struct reply *reply,
-                            const char *message)
-{
-    struct agent *agent = take_pointer(&exchange->agent);
-    if (reply->status == 402)
-        exchange->run->refused++;
-    if (agent != NULL)
-        reply_error_with(agent, reply, message);
-    exchange_end(exchange);
-}
-
-// ---- settle
-
-static void exchange_settle(struct exchange *exchange, enum exchange_end end)
-{
-    struct meter_result metered;
-    bool has_meter = exchange->meter != NULL;
-    if (!exchange->reserved)
-        return;
-    exchange->reserved = false;
-    if (has_meter) {
-        meter_finish(exchange->meter, &metered);
-        if (end == EXCHANGE_COMPLETE && !metered.complete)
-            end = metered.error_type[0] != '\0' ? EXCHANGE_STREAM_ERROR : EXCHANGE_CUT;
-    }
-    settle(exchange->proxy, exchange->run, &exchange->admission,
-           &(struct settle_facts){
-               .end = end,
-               .credential = exchange->credential != NULL ? exchange->credential->name : "",
-               .path = exchange->path,
-               .session_id = exchange->session_id,
-               .request_id = exchange->request_id,
-               .first_byte_us = exchange->first_byte_us,
-               .attempt = exchange->attempt,
-               .http_status = exchange->http_status,
-               .streamed = exchange->streamed,
-           },
-           has_meter ? &metered : NULL);
-    if (has_meter)
-        meter_result_done(&metered);
-    // Money that was only held is free again: those who wait for it try anew, oldest first.
-    struct exchange *each;
-    TAILQ_FOREACH(each, &exchange->proxy->exchanges, link)
-    if (each->state == EXCHANGE_WAITING)
-        event_active(&each->timer, EV_READ, 0);
-}
-
-// ---- begin: whose is it, and what does it ask for?
-
-static void text_keep(char text[static KEPT_TEXT_MAX], const struct http_head *head,
-                      const char *name)
-{
-    const struct http_header *header = http_head_find(head, name);
-    if (header != NULL)
-        slice_copy(header->value, text, KEPT_TEXT_MAX);
-}
-
+static void exchange_finish(struct exchange *exchange);
 static void on_timer(evutil_socket_t fd, short what, void *context);
 static void on_flush(evutil_socket_t fd, short what, void *context);
 static void on_durable(struct journal_waiter *waiter, int result);
 
-static struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct live_run *run,
-                                     struct route route, const struct http_head *head)
-{
-    size_t head_size =
-        sizeof(*head) - sizeof(head->headers) + head->header_count * sizeof(head->headers[0]);
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
-    struct http_head *head_copy = malloc(head_size);
-    if (exchange == NULL || head_copy == NULL || proxy->exchange_count == PROXY_EXCHANGES_MAX) {
-        free(exchange);
-        free(head_copy);
-        return NULL;
-    }
-    memcpy(head_copy, head, head_size);
-    exchange->proxy = proxy;
-    exchange->agent = agent;
-    exchange->run = run;
-    exchange->route = route;
-    exchange->head = head_copy;
-    exchange->first_byte_us = -1;
-    exchange->counted_tokens = ADMIT_NOT_COUNTED;
-    exchange->attempt = 1;
-    exchange->upload.total_max = route.body_bytes_max;
-    exchange->durable.synced = on_durable;
-    event_assign(&exchange->timer, proxy->base, -1, 0, on_timer, exchange);
-    event_assign(&exchange->flush, proxy->base, -1, 0, on_flush, exchange);
-    request_body_init(&exchange->body, head->content_length, route.body_bytes_max,
-                      &proxy->body_bytes_held, proxy->spool_directory);
-    slice_copy(head->path, exchange->path, sizeof(exchange->path));
-    text_keep(exchange->session_id, head, "x-claude-code-session-id");
-    const struct http_header *retries = http_head_find(head, "x-stainless-retry-count");
-    if (retries != NULL && retries->value.length == 1 && retries->value.bytes[0] >= '0' &&
-        retries->value.bytes[0] <= '9')
-        exchange->attempt = retries->value.bytes[0] - '0' + 1;
-    TAILQ_INSERT_TAIL(&proxy->exchanges, exchange, link);
-    proxy->exchange_count++;
-    run->exchanges_in_flight++;
-    return exchange;
-}
+// ---- begin: whose is it, and what does it ask for?
 
 // Why a request is refused by its head alone, NULL if it is not.
 static const char *head_refusal(const struct http_head *head, struct route route,
@@ -259,6 +51,9 @@ static const char *head_refusal(const struct http_head *head, struct route route
     return NULL;
 }
 
+static const struct exchange_callbacks callbacks = {
+    .timer = on_timer, .flush = on_flush, .durable = on_durable};
+
 struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
                                 const struct http_head *head, char *bytes)
 {
@@ -279,7 +74,7 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
         message = head_refusal(head, route, &reply);
     struct exchange *exchange = NULL;
     if (message == NULL) {
-        exchange = exchange_new(proxy, agent, run, route, head);
+        exchange = exchange_new(proxy, agent, run, route, head, &callbacks);
         reply = (struct reply){.status = 529};
         message = "reeve: too many requests at once";
     }
@@ -526,12 +321,10 @@ static void exchange_send(struct exchange *exchange)
     }
     exchange_enter(exchange, EXCHANGE_SENDING);
     exchange->sent_us = clock_monotonic_us();
-    head_forget(exchange);
+    exchange_head_forget(exchange);
 }
 
 // ---- relay and meter
-
-static void exchange_finish(struct exchange *exchange);
 
 // Holds the answer back until the reservation is on the disk. That began with the send, and is over
 // long before an answer comes; only then does it cost the agent nothing.
@@ -570,7 +363,7 @@ static void on_head(void *context, const struct http_head *head)
     bool success = head->status >= 200 && head->status < 300;
     exchange->http_status = head->status;
     exchange->first_byte_us = clock_monotonic_us() - exchange->sent_us;
-    text_keep(exchange->request_id, head, "request-id");
+    exchange_text_keep(exchange->request_id, head, "request-id");
     credential_pool_report(exchange->credential, head->status);
     if (exchange->reserved && success) {
         const struct http_header *type = http_head_find_field(head, HTTP_FIELD_CONTENT_TYPE);

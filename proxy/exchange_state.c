@@ -1,0 +1,157 @@
+// Exchange state: what an exchange is made of, its states, and how it begins and ends.
+
+#include "exchange_state.h"
+
+#include "cleanup.h"
+#include "settle.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_head *head,
+                        const char *name)
+{
+    const struct http_header *header = http_head_find(head, name);
+    if (header != NULL)
+        slice_copy(header->value, text, EXCHANGE_TEXT_MAX);
+}
+
+struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct live_run *run,
+                              struct route route, const struct http_head *head,
+                              const struct exchange_callbacks *callbacks)
+{
+    size_t head_size =
+        sizeof(*head) - sizeof(head->headers) + head->header_count * sizeof(head->headers[0]);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct http_head *head_copy = malloc(head_size);
+    if (exchange == NULL || head_copy == NULL || proxy->exchange_count == PROXY_EXCHANGES_MAX) {
+        free(exchange);
+        free(head_copy);
+        return NULL;
+    }
+    memcpy(head_copy, head, head_size);
+    exchange->proxy = proxy;
+    exchange->agent = agent;
+    exchange->run = run;
+    exchange->route = route;
+    exchange->head = head_copy;
+    exchange->first_byte_us = -1;
+    exchange->counted_tokens = ADMIT_NOT_COUNTED;
+    exchange->attempt = 1;
+    exchange->upload.total_max = route.body_bytes_max;
+    exchange->durable.synced = callbacks->durable;
+    event_assign(&exchange->timer, proxy->base, -1, 0, callbacks->timer, exchange);
+    event_assign(&exchange->flush, proxy->base, -1, 0, callbacks->flush, exchange);
+    request_body_init(&exchange->body, head->content_length, route.body_bytes_max,
+                      &proxy->body_bytes_held, proxy->spool_directory);
+    slice_copy(head->path, exchange->path, sizeof(exchange->path));
+    exchange_text_keep(exchange->session_id, head, "x-claude-code-session-id");
+    const struct http_header *retries = http_head_find(head, "x-stainless-retry-count");
+    if (retries != NULL && retries->value.length == 1 && retries->value.bytes[0] >= '0' &&
+        retries->value.bytes[0] <= '9')
+        exchange->attempt = retries->value.bytes[0] - '0' + 1;
+    TAILQ_INSERT_TAIL(&proxy->exchanges, exchange, link);
+    proxy->exchange_count++;
+    run->exchanges_in_flight++;
+    return exchange;
+}
+
+void exchange_enter(struct exchange *exchange, enum exchange_state state)
+{
+    static const unsigned legal[] = {
+        [EXCHANGE_READING] = 1 << EXCHANGE_COUNTING | 1 << EXCHANGE_WAITING |
+                             1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_COUNTING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_WAITING] = 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_SENDING] = 1 << EXCHANGE_RELAYING | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_RELAYING] = 1 << EXCHANGE_HELD | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_HELD] = 1 << EXCHANGE_ENDED,
+        [EXCHANGE_DRAINING] = 1 << EXCHANGE_ENDED,
+    };
+    assert((legal[exchange->state] & 1U << state) != 0);
+    if (exchange->state == EXCHANGE_DRAINING)
+        exchange->proxy->draining_count--;
+    if (state == EXCHANGE_DRAINING)
+        exchange->proxy->draining_count++;
+    exchange->state = state;
+}
+
+void exchange_head_forget(struct exchange *exchange)
+{
+    if (exchange->head_bytes != NULL)
+        explicit_bzero(exchange->head_bytes, exchange->head->length); // it holds the run key
+    free(take_pointer(&exchange->head_bytes));
+    free(take_pointer(&exchange->head));
+    free(take_pointer(&exchange->scan));
+}
+
+// The exchange is over: its reservation settled, its agent answered or gone.
+void exchange_end(struct exchange *exchange)
+{
+    struct proxy *proxy = exchange->proxy;
+    struct live_run *run = exchange->run;
+    assert(!exchange->reserved && exchange->transfer == NULL);
+    exchange_enter(exchange, EXCHANGE_ENDED);
+    journal_wait_cancel(proxy->journal, &exchange->durable);
+    event_del(&exchange->timer);
+    event_del(&exchange->flush);
+    relay_done(&exchange->relay);
+    exchange_head_forget(exchange);
+    if (exchange->count != NULL)
+        count_cancel(exchange->count);
+    request_body_done(&exchange->body);
+    upload_done(&exchange->upload);
+    meter_free(exchange->meter);
+    TAILQ_REMOVE(&proxy->exchanges, exchange, link);
+    proxy->exchange_count--;
+    free(exchange);
+    run->exchanges_in_flight--;
+    proxy->run_exchange_ended(run, proxy->context);
+}
+
+// Answers with an error of our own, and ends.
+void exchange_refuse(struct exchange *exchange, const struct reply *reply, const char *message)
+{
+    struct agent *agent = take_pointer(&exchange->agent);
+    if (reply->status == 402)
+        exchange->run->refused++;
+    if (agent != NULL)
+        reply_error_with(agent, reply, message);
+    exchange_end(exchange);
+}
+
+void exchange_settle(struct exchange *exchange, enum exchange_end end)
+{
+    struct meter_result metered;
+    bool has_meter = exchange->meter != NULL;
+    if (!exchange->reserved)
+        return;
+    exchange->reserved = false;
+    if (has_meter) {
+        meter_finish(exchange->meter, &metered);
+        if (end == EXCHANGE_COMPLETE && !metered.complete)
+            end = metered.error_type[0] != '\0' ? EXCHANGE_STREAM_ERROR : EXCHANGE_CUT;
+    }
+    settle(exchange->proxy, exchange->run, &exchange->admission,
+           &(struct settle_facts){
+               .end = end,
+               .credential = exchange->credential != NULL ? exchange->credential->name : "",
+               .path = exchange->path,
+               .session_id = exchange->session_id,
+               .request_id = exchange->request_id,
+               .first_byte_us = exchange->first_byte_us,
+               .attempt = exchange->attempt,
+               .http_status = exchange->http_status,
+               .streamed = exchange->streamed,
+           },
+           has_meter ? &metered : NULL);
+    if (has_meter)
+        meter_result_done(&metered);
+    // Money that was only held is free again: those who wait for it try anew, oldest first.
+    struct exchange *each;
+    TAILQ_FOREACH(each, &exchange->proxy->exchanges, link)
+    if (each->state == EXCHANGE_WAITING)
+        event_active(&each->timer, EV_READ, 0);
+}

@@ -1,0 +1,96 @@
+// Exchange state: what an exchange is made of, its states, and how it begins and ends.
+//
+// For exchange.c, the spine, alone; its leaves take plain values.
+#pragma once
+
+#include "admit.h"
+#include "agent.h"
+#include "count.h"
+#include "credential_pool.h"
+#include "exchange.h"
+#include "journal.h"
+#include "meter.h"
+#include "relay.h"
+#include "reply.h"
+#include "request_body.h"
+#include "route.h"
+#include "upload.h"
+#include "upstream.h"
+
+#include <event2/event_struct.h>
+
+#define EXCHANGE_TEXT_MAX 128 // paths and ids that go into the ledger
+
+enum exchange_state {
+    EXCHANGE_READING,  // the body is coming in
+    EXCHANGE_COUNTING, // the upstream is asked how long the prompt is
+    EXCHANGE_WAITING,  // for money that other exchanges have reserved
+    EXCHANGE_SENDING,  // the upstream has not answered yet
+    EXCHANGE_RELAYING, // the response is on its way to the agent
+    EXCHANGE_HELD,     // all of it has come before its reservation is on the disk
+    EXCHANGE_DRAINING, // the agent has left; the upstream is read for its usage
+    EXCHANGE_ENDED,
+};
+
+struct exchange {
+    TAILQ_ENTRY(exchange) link; // of all, oldest first
+    struct proxy *proxy;
+    struct agent *agent; // NULL once it has left or is answered
+    struct live_run *run;
+    enum exchange_state state;
+    struct route route;
+    struct http_head *head; // until it is sent
+    char *head_bytes;
+    struct request_body body;
+    struct upload upload;
+    struct request_scan *scan; // of a Messages body, until it is sent
+    struct admission admission;
+    struct count *count;
+    int64_t counted_tokens; // of the prompt, or one of admit.h's constants
+    struct credential *credential;
+    struct upstream_transfer *transfer;
+    struct meter *meter;
+    struct relay relay;
+    struct journal_waiter durable;
+    struct event timer; // waiting and draining
+    struct event flush; // the response's head, if no body comes along with it
+    bool reserved;      // and not settled
+    bool streamed;
+    bool on_disk; // the reservation is, or there is none
+    enum upstream_end upstream_end;
+    int attempt;
+    int http_status;
+    int64_t sent_us, first_byte_us, drained_bytes;
+    char path[EXCHANGE_TEXT_MAX], session_id[EXCHANGE_TEXT_MAX], request_id[EXCHANGE_TEXT_MAX];
+};
+
+// What calls an exchange besides the server and the upstream.
+struct exchange_callbacks {
+    void (*timer)(evutil_socket_t fd, short what, void *exchange);
+    void (*flush)(evutil_socket_t fd, short what, void *exchange);
+    void (*durable)(struct journal_waiter *waiter, int result);
+};
+
+// Copies `head`, which goes on pointing into the bytes that the caller keeps for it. NULL: there
+// are PROXY_EXCHANGES_MAX, or memory is out.
+struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct live_run *run,
+                              struct route route, const struct http_head *head,
+                              const struct exchange_callbacks *callbacks);
+
+void exchange_enter(struct exchange *exchange, enum exchange_state state);
+
+// Copies a header's value, if it is there.
+void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_head *head,
+                        const char *name);
+
+// Wipes and frees what is needed only until the request is sent.
+void exchange_head_forget(struct exchange *exchange);
+
+// Replaces the reservation, if there is one left, by what the meter has seen.
+void exchange_settle(struct exchange *exchange, enum exchange_end end);
+
+// The exchange is over: its reservation settled, its agent answered or gone. Frees it.
+void exchange_end(struct exchange *exchange);
+
+// Answers with an error of our own, and ends.
+void exchange_refuse(struct exchange *exchange, const struct reply *reply, const char *message);
