@@ -159,18 +159,6 @@ static void exchange_scan(struct exchange *exchange)
     }
 }
 
-// The ceiling is reached: this answer is the last that the run gets.
-static void exchange_refuse_at_ceiling(struct exchange *exchange, const char *message)
-{
-    struct proxy *proxy = exchange->proxy;
-    struct live_run *run = exchange->run;
-    log_event(LOG_NOTICE, "ceiling_reached", "run", run->id, "job", run->job, "reason", message,
-              NULL);
-    run->at_ceiling = true;
-    proxy->run_at_ceiling(run, message, proxy->context);
-    exchange_refuse(exchange, &(struct reply){.status = 402, .never_retry = true}, message);
-}
-
 // Asks for a smaller answer, or another model, than the agent did: only those bytes change.
 static void exchange_splice(struct exchange *exchange)
 {
@@ -208,7 +196,8 @@ static void exchange_admit(struct exchange *exchange)
         }
         return;
     case ADMIT_REFUSED:
-        exchange_refuse_at_ceiling(exchange, message);
+        exchange_at_ceiling(exchange, message);
+        exchange_refuse(exchange, &(struct reply){.status = 402, .never_retry = true}, message);
         return;
     case ADMIT_DENIED:
         exchange_refuse(exchange, &(struct reply){.status = 403, .never_retry = true}, message);

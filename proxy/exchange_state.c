@@ -3,6 +3,7 @@
 #include "exchange_state.h"
 
 #include "cleanup.h"
+#include "log.h"
 #include "settle.h"
 
 #include <assert.h>
@@ -122,6 +123,15 @@ void exchange_refuse(struct exchange *exchange, const struct reply *reply, const
     exchange_end(exchange);
 }
 
+void exchange_at_ceiling(struct exchange *exchange, const char *message)
+{
+    struct live_run *run = exchange->run;
+    log_event(LOG_NOTICE, "ceiling_reached", "run", run->id, "job", run->job, "reason", message,
+              NULL);
+    run->at_ceiling = true;
+    exchange->proxy->run_at_ceiling(run, message, exchange->proxy->context);
+}
+
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
 {
     struct meter_result metered;
@@ -134,21 +144,25 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
         if (end == EXCHANGE_COMPLETE && !metered.complete)
             end = metered.error_type[0] != '\0' ? EXCHANGE_STREAM_ERROR : EXCHANGE_CUT;
     }
-    settle(exchange->proxy, exchange->run, &exchange->admission,
-           &(struct settle_facts){
-               .end = end,
-               .credential = exchange->credential != NULL ? exchange->credential->name : "",
-               .path = exchange->path,
-               .session_id = exchange->session_id,
-               .request_id = exchange->request_id,
-               .first_byte_us = exchange->first_byte_us,
-               .attempt = exchange->attempt,
-               .http_status = exchange->http_status,
-               .streamed = exchange->streamed,
-           },
-           has_meter ? &metered : NULL);
+    bool overrun =
+        settle(exchange->proxy, exchange->run, &exchange->admission,
+               &(struct settle_facts){
+                   .end = end,
+                   .credential = exchange->credential != NULL ? exchange->credential->name : "",
+                   .path = exchange->path,
+                   .session_id = exchange->session_id,
+                   .request_id = exchange->request_id,
+                   .first_byte_us = exchange->first_byte_us,
+                   .attempt = exchange->attempt,
+                   .http_status = exchange->http_status,
+                   .streamed = exchange->streamed,
+               },
+               has_meter ? &metered : NULL);
     if (has_meter)
         meter_result_done(&metered);
+    if (overrun)
+        exchange_at_ceiling(exchange,
+                            "reeve: what the upstream added by itself went above a ceiling");
     // Money that was only held is free again: those who wait for it try anew, oldest first.
     struct exchange *each;
     TAILQ_FOREACH(each, &exchange->proxy->exchanges, link)

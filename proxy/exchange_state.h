@@ -86,6 +86,9 @@ void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_h
 // Wipes and frees what is needed only until the request is sent.
 void exchange_head_forget(struct exchange *exchange);
 
+// The run has come to a ceiling and is to end.
+void exchange_at_ceiling(struct exchange *exchange, const char *message);
+
 // Replaces the reservation, if there is one left, by what the meter has seen.
 void exchange_settle(struct exchange *exchange, enum exchange_end end);
 

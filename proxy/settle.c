@@ -98,7 +98,23 @@ static void log_settlement(const struct journal_settlement *record)
               record->unknown_model ? "yes" : NULL, "request_id", record->request_id, NULL);
 }
 
-void settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
+static bool is_overrun(const struct proxy *proxy, const struct admission *admission,
+                       const struct budget_amounts *used)
+{
+    const struct budget_reservation *reservation = &admission->reservation;
+    for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
+        int64_t settled, now;
+        if (used->of[kind] <= reservation->held.of[kind])
+            continue;
+        budget_room(proxy->budget, reservation->run_id, reservation->job,
+                    reservation->reserved_at_us, kind, &settled, &now);
+        if (settled == 0)
+            return true;
+    }
+    return false;
+}
+
+bool settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
             const struct settle_facts *facts, const struct meter_result *metered)
 {
     const struct budget_amounts *reserved = &admission->reservation.held;
@@ -144,4 +160,5 @@ void settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     budget_settle(proxy->budget, &admission->reservation, &used);
     add_to_run(run, &record);
     log_settlement(&record);
+    return is_overrun(proxy, admission, &used);
 }

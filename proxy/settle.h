@@ -20,5 +20,8 @@ struct settle_facts {
 
 // `metered` is NULL when there was nothing to meter. Never fails: what cannot be priced is charged
 // as reserved, and what the journal does not take is logged and still counts against the ceilings.
-void settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
+//
+// Returns true for an overrun: more was used than was reserved, which only what the upstream adds
+// by itself (server tools) can do, and it took the run above a ceiling.
+bool settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
             const struct settle_facts *facts, const struct meter_result *metered);
