@@ -48,7 +48,11 @@ def source_of(model):
 
 
 def history_rows(model, standard, item):
-    """The rows that one item of a model's history adds; may shorten `standard`, the row in force."""
+    """The rows that one item of a model's history adds; may shorten `standard`, the row in force.
+
+    An earlier price that is not certain is kept, with its confidence: those known are the dearer ones,
+    and only old books that are priced again look at them.
+    """
     what = item["what"]
     if any(what.startswith(start) for start in WITHOUT_RATES):
         return []
