@@ -168,6 +168,18 @@ static const struct {
                  {.model = OPUS, .tokens = {.cache_write_5m = 952, .cache_write_1h = 2000}})},
      "end_turn",
      ""},
+    {"A.2: cache writes that have not grown stay split as the start says",
+     EVENTS,
+     START(OPUS, CACHED_START)
+         DELTA(END_TURN, "\"output_tokens\":1,\"iterations\":[{\"type\":\"message\","
+                         "\"cache_creation_input_tokens\":2048,\"cache_creation\":"
+                         "{\"ephemeral_5m_input_tokens\":2048}}]") STOP,
+     METER_EXACT,
+     {.model = OPUS,
+      .tokens = {.input = 12, .output = 1, .cache_write_1h = 2048, .cache_read = 30000},
+      ITERATIONS({.model = OPUS, .tokens = {.cache_write_5m = 2048}})},
+     "end_turn",
+     ""},
     {"A.4: compaction",
      JSON,
      MESSAGE(OPUS, "end_turn",
@@ -327,6 +339,50 @@ static const struct {
      METER_ESTIMATED,
      {.model = OPUS, .tokens = {.input = 5, .output = 6}},
      "",
+     ""},
+    {"A.7: the same by the long way: unusual order, padding, escapes",
+     EVENTS,
+     START(OPUS, "\"input_tokens\":5,\"output_tokens\":1")
+         EVENT("content_block_delta", ",\"delta\":{\"thinking\":\"1\\n3\",\"type\":"
+                                      "\"thinking_delta\"} ,\"index\":1   ")
+             EVENT("content_block_delta",
+                   ",\"index\":1,\"delta\":{\"type\":\"compaction_delta\",\"content\":\"123\"}")
+                 EVENT("content_block_delta",
+                       ",\"index\":1,\"delta\":{\"type\":\"compaction_delta\",\"content\":null}"),
+     METER_ESTIMATED,
+     {.model = OPUS, .tokens = {.input = 5, .output = 2}},
+     "",
+     ""},
+    {"A.6: text without output tokens: not certain to be free, so billed",
+     EVENTS,
+     START(OPUS, "\"input_tokens\":500,\"output_tokens\":0") TEXT("No")
+         DELTA("\"stop_reason\":\"refusal\"", "\"output_tokens\":0") STOP,
+     METER_EXACT,
+     {.model = OPUS, .tokens = {.input = 500}},
+     "refusal",
+     "none"},
+    {"A.6: a model that declines twice, once free and once billed",
+     EVENTS,
+     START(FABLE, "\"input_tokens\":8,\"output_tokens\":0") FALLBACK(FABLE, SONNET, "\"cyber\"")
+         FALLBACK(SONNET, FABLE, "null") FALLBACK(FABLE, OPUS, "\"bio\"")
+             DELTA(END_TURN,
+                   "\"input_tokens\":8,\"output_tokens\":6,\"iterations\":[" ITERATION(
+                       "message", ON(FABLE), "8",
+                       "0") "," ITERATION("message", ON(SONNET), "8",
+                                          "0") "," ITERATION("message", ON(FABLE), "8",
+                                                             "0") "," ITERATION("fallback_message",
+                                                                                ON(OPUS), "8",
+                                                                                "6") "]") STOP,
+     METER_EXACT,
+     {.model = OPUS,
+      .tokens = {.input = 8, .output = 6},
+      ITERATIONS({.model = FABLE, .tokens = {.input = 8}, .declined_unbilled = true},
+                 {.model = SONNET, .tokens = {.input = 8}, .declined_unbilled = true},
+                 {.model = FABLE, .tokens = {.input = 8}},
+                 {.type = USAGE_ITERATION_FALLBACK_MESSAGE,
+                  .model = OPUS,
+                  .tokens = {.input = 8, .output = 6}})},
+     "end_turn",
      ""},
     {"A.5: cut after a fallback: both attempts are charged by estimate",
      EVENTS,
@@ -675,11 +731,27 @@ START_TEST(test_undecodable_is_unreadable)
         meter_free(meter);
     }
     size_t length = compress_body(body, 31, packed, sizeof(packed));
-    memset(packed + length / 2, 0xff, 8);
+    memset(packed + length * 3 / 4, 0xff, 8); // message_start can still be read
     meter = new_meter(200, type_of(EVENTS), "gzip");
     ck_assert_int_eq(meter_feed(meter, (const char *)packed, length), METER_MORE);
     meter_finish(meter, &result);
     ck_assert_int_eq(result.quality, METER_UNREADABLE);
+    meter_result_done(&result);
+    meter_free(meter);
+}
+END_TEST
+
+START_TEST(test_rubbish_after_compressed_end)
+{
+    static const char body[] = START(OPUS, CACHED_START) DELTA(END_TURN, CACHED_DELTA) STOP;
+    unsigned char packed[4096];
+    struct meter_result result;
+    size_t length = compress_body(body, 31, packed, sizeof(packed));
+    memset(packed + length, 0, 8);
+    struct meter *meter = new_meter(200, type_of(EVENTS), "gzip");
+    ck_assert_int_eq(meter_feed(meter, (const char *)packed, length + 8), METER_FINAL);
+    meter_finish(meter, &result);
+    ck_assert_int_eq(result.quality, METER_EXACT);
     meter_result_done(&result);
     meter_free(meter);
 }
@@ -842,6 +914,7 @@ int main(void)
     tcase_add_test(tcase, test_estimate_is_told);
     tcase_add_test(tcase, test_errors_are_not_billed);
     tcase_add_test(tcase, test_undecodable_is_unreadable);
+    tcase_add_test(tcase, test_rubbish_after_compressed_end);
     tcase_add_test(tcase, test_compressed_and_cut);
     tcase_add_test(tcase, test_oversized_events);
     tcase_add_test(tcase, test_too_much_usage);

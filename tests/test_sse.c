@@ -61,6 +61,30 @@ START_TEST(test_streams_in_pieces)
 }
 END_TEST
 
+static bool hear_length(void *context, const struct sse_event *event)
+{
+    *(size_t *)context = event->length;
+    return true;
+}
+
+// An event is as long as its lines with their ends; the empty line after it does not count.
+START_TEST(test_length)
+{
+    static const char *const rows[] = {"data: 1\n\ndata: 2\n\n", "data: 1\r\n\r\ndata: 2\r\n\r\n",
+                                       "data: 1\r\rdata: 2\r\r"};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t split = 0; split <= strlen(rows[i]); split++) {
+            struct sse_splitter splitter;
+            size_t length = 0;
+            sse_init(&splitter);
+            sse_feed(&splitter, rows[i], split, hear_length, &length);
+            sse_feed(&splitter, rows[i] + split, strlen(rows[i]) - split, hear_length, &length);
+            sse_done(&splitter);
+            ck_assert_uint_eq(length, i == 1 ? 9 : 8);
+        }
+}
+END_TEST
+
 START_TEST(test_stop)
 {
     struct sse_splitter splitter;
@@ -126,6 +150,7 @@ int main(void)
     TCase *tcase = tcase_create("sse");
     tcase_add_loop_test(tcase, test_streams_in_pieces, 0,
                         (int)(sizeof(streams) / sizeof(streams[0])));
+    tcase_add_test(tcase, test_length);
     tcase_add_test(tcase, test_stop);
     tcase_add_test(tcase, test_oversized);
     tcase_add_test(tcase, test_memory_is_bounded);
