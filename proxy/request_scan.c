@@ -12,6 +12,7 @@ enum place {
     PLACE_SYSTEM,
     PLACE_SYSTEM_BLOCK,
     PLACE_MESSAGES,
+    PLACE_MESSAGE_PART, // models that it names have answered before
     PLACE_TOOLS,
     PLACE_TOOL,
     PLACE_TOOL_PART,
@@ -164,7 +165,7 @@ static int scan_anywhere(struct scanner *scanner, enum place place)
         add_feature(scanner, is_present(scanner) ? REQUEST_FILE_ID : 0);
         return 0;
     case MEMBER_MODEL:
-        if (place == PLACE_TOP)
+        if (place == PLACE_TOP || place == PLACE_MESSAGE_PART)
             return 0;
         return add_model(scanner,
                          place == PLACE_FALLBACK ? REQUEST_MODEL_FALLBACK : REQUEST_MODEL_OTHER);
@@ -364,8 +365,9 @@ static enum place find_place_of_value(const struct scanner *scanner, enum place 
         return PLACE_TOOL_DATA;
     if (place == PLACE_TOOL || place == PLACE_TOOL_PART)
         return PLACE_TOOL_PART;
-    // A tool that is added in the midst of messages.
-    return scanner->member == MEMBER_DEFINITION ? PLACE_TOOL : PLACE_ELSEWHERE;
+    if (scanner->member == MEMBER_DEFINITION)
+        return PLACE_TOOL; // that is added in the midst of messages
+    return place == PLACE_MESSAGE_PART ? place : PLACE_ELSEWHERE;
 }
 
 // Counts an element of an array that is `place`. Returns what the element is.
@@ -378,6 +380,7 @@ static enum place scan_element(struct scanner *scanner, enum place place)
         return PLACE_TOOL;
     case PLACE_TOOL_PART:
     case PLACE_TOOL_DATA:
+    case PLACE_MESSAGE_PART:
         return place;
     case PLACE_FALLBACKS:
         scanner->scan->fallback_count++;
@@ -388,7 +391,7 @@ static enum place scan_element(struct scanner *scanner, enum place place)
         return PLACE_ELSEWHERE;
     case PLACE_MESSAGES:
         scanner->scan->message_count++;
-        return PLACE_ELSEWHERE;
+        return PLACE_MESSAGE_PART;
     default:
         return PLACE_ELSEWHERE;
     }

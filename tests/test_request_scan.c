@@ -162,6 +162,16 @@ START_TEST(test_models_named_besides)
 }
 END_TEST
 
+// A conversation tells who has answered before: that is no wish for another such answer.
+START_TEST(test_models_in_conversations_do_not_count)
+{
+    assert_scanned(
+        IN_MESSAGE("{\"type\":\"fallback\",\"from\":{\"model\":\"b\"},\"to\":[{\"model\":"
+                   "\"c\"}]},{\"model\":\"d\"}"));
+    ck_assert_uint_eq(scan.model_count, 0);
+}
+END_TEST
+
 START_TEST(test_web_search_uses)
 {
     static const struct {
@@ -355,6 +365,7 @@ int main(void)
     tcase_add_test(tcase, test_smallest_request);
     tcase_add_loop_test(tcase, test_features, 0, (int)(sizeof(features) / sizeof(features[0])));
     tcase_add_test(tcase, test_models_named_besides);
+    tcase_add_test(tcase, test_models_in_conversations_do_not_count);
     tcase_add_test(tcase, test_web_search_uses);
     tcase_add_test(tcase, test_identity);
     tcase_add_test(tcase, test_counts);
