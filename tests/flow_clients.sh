@@ -7,6 +7,7 @@
 
 CLIENTS=$TOP/build/clients
 SECRET=sk-ant-api03-of-the-account
+SUBSCRIPTION=sk-ant-oat01-of-the-account
 TOOL_LOOP='Say it [[fake {"turns":[
     {"tool_use":{"name":"Bash","input":{"command":"echo from-the-tool","description":"Say it"}}},
     {"text":"The tool has spoken."}]}]]'
@@ -79,22 +80,37 @@ try_stream_json() {
         "$(jq 'select(.type == "result").total_cost_usd * 1000000000000 | round' "$WORK/said")"
 }
 
-# Through reeve: one x-api-key of the account, whatever the client sends.
+# credentials_are_right SECRET HEADER: on every request since the daemon started, whatever the client sent.
 credentials_are_right() {
-    jq -se --arg fingerprint "$(printf %s "$SECRET" | sha256sum | cut -c1-12)" '
-        all(.[] | select(.kind != "probe");
-            .credential == $fingerprint and .credential_header == "x-api-key")' "$FAKE_BOOKS"
+    tail -n +$((LINES_BEFORE_SERVE + 1)) "$FAKE_BOOKS" |
+        jq -se --arg fingerprint "$(printf %s "$1" | sha256sum | cut -c1-12)" --arg header "$2" '
+            length > 0 and all(.[] | select(.kind != "probe");
+                .credential == $fingerprint and .credential_header == $header)'
 }
 
+# start_reeve SECRET: a daemon with this credential, and commands under its `reeve run`.
 start_reeve() {
-    (umask 077 && echo "$SECRET" >"$WORK/credential")
+    LINES_BEFORE_SERVE=$(wc -l <"$FAKE_BOOKS")
+    (umask 077 && echo "$1" >"$WORK/credential")
     start_serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" --credential "$WORK/credential"
     ENVIRONMENT=("REEVE_STATE_DIR=$REEVE_STATE_DIR")
     PREFIX=("$REEVE" run --job clients --)
 }
 
+# Only Claude Code itself may use a subscription; what reeve adds to its betas must leave them be.
+try_subscription() {
+    stop "$SERVE_PID"
+    start_reeve "$SUBSCRIPTION" || not_ok "reeve serve starts with a subscription"
+    try "claude -p on a subscription" 0 "You said: Good day" "200 stream" \
+        node_modules/.bin/claude -p "Good day"
+    equal "its betas are kept, and the one for OAuth is there" true "$(tail -n 1 "$FAKE_BOOKS" |
+        jq '.beta | split(",") | map(ltrimstr(" ")) |
+            contains(["claude-code-20250219"]) and contains(["oauth-2025-04-20"])')"
+    check "one bearer token on every request" credentials_are_right "$SUBSCRIPTION" authorization
+}
+
 check_books() {
-    check "one right credential on every request" credentials_are_right
+    check "one right credential on every request" credentials_are_right "$SECRET" x-api-key
     check "every exchange is in the ledger" wait_until 60 ledger_is_complete
     equal "the ledger's sum is the upstream's" "$(books_cost)" "$(ledger_cost)"
 }
@@ -112,15 +128,18 @@ install_clients() {
 
 install_clients
 mkdir "$WORK/home"
-start_fake --accept "$SECRET" || not_ok "the fake starts"
+start_fake --accept "$SECRET" --accept "$SUBSCRIPTION" --require-identity || not_ok "the fake starts"
 if [ -n "${FLOW_DIRECT:-}" ]; then
     ENVIRONMENT=("ANTHROPIC_BASE_URL=$FAKE_URL" "ANTHROPIC_API_KEY=$SECRET")
     PREFIX=()
 else
-    start_reeve || not_ok "reeve serve starts"
+    start_reeve "$SECRET" || not_ok "reeve serve starts"
 fi
 for sdk in "${SDKS[@]}"; do try_sdk "$sdk"; done
 for agent in "${AGENTS[@]}"; do try_agent "$agent"; done
 try_stream_json
-[ -n "${FLOW_DIRECT:-}" ] || check_books
+if [ -z "${FLOW_DIRECT:-}" ]; then
+    check_books
+    try_subscription
+fi
 flow_end
