@@ -18,7 +18,6 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-#define READ_BYTES 65536
 #define HEAD_TIMEOUT_US (INT64_C(30) * 1000000)        // from a head's first byte to its last
 #define BODY_TIMEOUT_US (INT64_C(60) * 1000000)        // without a byte of the body
 #define KEEP_ALIVE_TIMEOUT_US (INT64_C(600) * 1000000) // between two requests
@@ -70,7 +69,7 @@ struct agents {
     void (*on_closed)(void *context);
     void *context;
     bool stopping;
-    char buffer[READ_BYTES]; // of whichever connection is at work
+    char buffer[AGENT_READ_BYTES]; // of whichever connection is at work
 };
 
 // ---- the life of a connection
@@ -348,6 +347,8 @@ static bool input_keep(struct agent *agent, const char *bytes, size_t length)
 // Gives body bytes to the exchange. Returns how many belonged to the body.
 static size_t body_take(struct agent *agent, char *bytes, size_t length)
 {
+    if (length > AGENT_READ_BYTES)
+        length = AGENT_READ_BYTES;
     size_t payload = length, used = length;
     bool end = false;
     if (agent->framing == HTTP_BODY_CHUNKED) {

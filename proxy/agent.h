@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+#define AGENT_READ_BYTES 65536 // the most that one exchange_body() brings
+
 struct agent;
 struct agents; // all connections of one server
 struct event_base;

@@ -33,6 +33,8 @@ static bool header_is_dropped(const struct http_head *head, const struct http_he
 static int beta_append(struct authorized_request *request, size_t *length, struct slice value,
                        struct error *err)
 {
+    if (value.length == 0)
+        return 0;
     int written = snprintf(request->betas + *length, sizeof(request->betas) - *length, "%s%.*s",
                            *length > 0 ? "," : "", (int)value.length, value.bytes);
     if (written < 0 || (size_t)written >= sizeof(request->betas) - *length)

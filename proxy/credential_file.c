@@ -79,6 +79,9 @@ static int oauth_read(const char *text, const char *where, struct credential_sec
         return result;
     secret->type = CREDENTIAL_OAUTH;
     secret->expires_at_ms = INT64_MAX;
+    if (expires != NULL && !json_is_integer(expires) && !json_is_null(expires))
+        return error_set(err, -EINVAL, "%s: the expiry is not a whole number of %s", where,
+                         profile ? "seconds" : "milliseconds");
     if (json_is_integer(expires)) {
         int64_t value = json_integer_value(expires);
         if (value < 0 || (profile && value > INT64_MAX / 1000))
@@ -107,6 +110,8 @@ int credential_text_read(const char *text, const char *where, enum credential_ty
     if (result == 0 && found.type != CREDENTIAL_OAUTH) {
         if (strncmp(found.access, "sk-ant-oat", 10) == 0)
             found.type = CREDENTIAL_OAUTH_TOKEN;
+        else if (strncmp(found.access, "sk-ant-api", 10) == 0)
+            found.type = CREDENTIAL_API_KEY;
         else if (strncmp(found.access, "sk-ant-ort", 10) == 0)
             result = error_set(err, -EINVAL,
                                "%s: a refresh token alone; accepted is the whole pair "
@@ -164,5 +169,8 @@ int credential_file_read(const char *path, enum credential_type expected,
     if (used == CREDENTIAL_FILE_BYTES_MAX - 1)
         return error_set(err, -EFBIG, "credential file %s: %d bytes or more", path,
                          CREDENTIAL_FILE_BYTES_MAX - 1);
+    if (strlen(text) != used)
+        return error_set(err, -EINVAL, "credential file %s: byte %zu is NUL", path,
+                         strlen(text) + 1);
     return credential_text_read(text, path, expected, secret, err);
 }

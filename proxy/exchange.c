@@ -18,6 +18,8 @@
 #define DRAIN_BYTES_MAX (8 << 20)
 #define DRAINING_MAX 256
 
+_Static_assert(AGENT_READ_BYTES <= UPLOAD_PIECE_BYTES_MAX, "a piece of a body fits the upload");
+
 static void exchange_scan(struct exchange *exchange);
 static void exchange_admit(struct exchange *exchange);
 static void exchange_count(struct exchange *exchange);

@@ -34,7 +34,7 @@ enum identify_outcome identify(struct run_table *runs, const struct http_head *h
             key = bearer_token(header->value);
         else if (header->field == HTTP_FIELD_X_API_KEY)
             key = header->value;
-        if (key.bytes == NULL)
+        if (key.length == 0)
             continue;
         struct live_run *owner = run_table_find_key(runs, key.bytes, key.length);
         if (owner != NULL && found != NULL && owner != found)
@@ -59,8 +59,7 @@ const char *identify_refusal(enum identify_outcome outcome)
         return "reeve: no run key. Start the agent with `reeve run`, which sets one.";
     case IDENTIFY_UNKNOWN:
         return "reeve: this run key belongs to no live run. A key is worth nothing once its run "
-               "has "
-               "ended; start the agent with `reeve run`.";
+               "has ended; start the agent with `reeve run`.";
     case IDENTIFY_CREDENTIAL:
         return "reeve: the agent sent a credential of its own. Take it out of the agent's "
                "environment, give it to `reeve credential add`, and start the agent with `reeve "

@@ -10,7 +10,7 @@
 #define ROUTE_FILES_BYTES_MAX (INT64_C(500) << 20)
 
 enum route_kind {
-    ROUTE_UNKNOWN,  // not under /v1/
+    ROUTE_UNKNOWN,  // not under /v1/, or a POST to a path that can be read in two ways
     ROUTE_PROBE,    // HEAD / and HEAD /api/hello: a client warms up, reeve answers
     ROUTE_MESSAGES, // billed: one message
     ROUTE_FREE,     // held whole, counted, not billed

@@ -5,17 +5,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UPLOAD_WINDOW_BYTES 262144 // above this the agent is not read
+#define UPLOAD_WINDOW_BYTES 262144   // from this on the agent is not read
+#define UPLOAD_PIECE_BYTES_MAX 65536 // that one call appends
 
 struct upload {
     char *bytes; // owned: body bytes [start, start + length)
-    size_t length, capacity;
+    size_t length;
     uint64_t start;
     int64_t total, total_max;
     bool ended;
 };
 
-// False: out of memory, or more than total_max.
+// Not while it is full. False: out of memory, or more than total_max.
 bool upload_append(struct upload *upload, const char *bytes, size_t length);
 
 // Bytes from `offset` on, which only grows; what is before it is dropped. Returns how many, 0 for
