@@ -83,3 +83,14 @@ bool request_tool_runs_at_client(struct slice type)
             return true;
     return json_text_is(type, "custom");
 }
+
+bool request_scan_has_claude_code_identity(const struct request_scan *scan)
+{
+    for (size_t i = 0; i < scan->system_text_count; i++)
+        if (json_text_starts_with(scan->system_texts[i],
+                                  "You are Claude Code, Anthropic's official CLI for Claude") ||
+            json_text_starts_with(scan->system_texts[i],
+                                  "You are a Claude agent, built on Anthropic's Claude Agent SDK"))
+            return true;
+    return false;
+}

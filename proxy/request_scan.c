@@ -497,14 +497,3 @@ int request_scan(struct request_scan *scan, const char *bytes, size_t length, st
         failed = request_refuse_broken(&walker, err);
     return failed;
 }
-
-bool request_scan_has_claude_code_identity(const struct request_scan *scan)
-{
-    for (size_t i = 0; i < scan->system_text_count; i++)
-        if (json_text_starts_with(scan->system_texts[i],
-                                  "You are Claude Code, Anthropic's official CLI for Claude") ||
-            json_text_starts_with(scan->system_texts[i],
-                                  "You are a Claude agent, built on Anthropic's Claude Agent SDK"))
-            return true;
-    return false;
-}

@@ -8,7 +8,8 @@
 
 static void append(struct usage_text *text, struct slice part)
 {
-    memcpy(text->bytes + text->length, part.bytes, part.length);
+    if (part.length > 0)
+        memcpy(text->bytes + text->length, part.bytes, part.length);
     text->length += part.length;
 }
 
