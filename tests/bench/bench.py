@@ -138,7 +138,8 @@ class Way:
         with subprocess.Popen(
                 self.load_command("--connections", streams, "--hold", "--body", body,
                                   "--header", 'x-fake-script: {"hang": true, "events": 3}'),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                text=True) as load:
             if load.stdout.readline() != "holding\n":
                 raise SystemExit("bench: the streams did not open")
             after = self.server.memory_kb()
