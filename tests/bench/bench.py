@@ -25,6 +25,7 @@ LOAD = BUILD / "tests/bench/load"
 API_KEY = "sk-ant-api03-benchmark"
 START_SECONDS_MAX = 60
 STARTS_PER_ROUND = 10
+STREAM_BYTES_MIN = 4_000
 
 Scenario = collections.namedtuple("Scenario", "name text upstream streamed body_bytes connections share")
 SCENARIOS = [
@@ -124,6 +125,8 @@ class Way:
         if result.returncode != 0:
             raise SystemExit(f"bench: load failed\n{result.stderr}{result.stdout}")
         seen = json.loads(result.stdout.splitlines()[-1])
+        if scenario.streamed and seen["bytes"] < seen["answered"] * STREAM_BYTES_MIN:
+            raise SystemExit("bench: what came was no stream")
         return {
             "requests_per_second": seen["answered"] * 1e6 / seen["duration_us"],
             "cpu_us_per_request": (self.server.cpu_us() - before) / requests,
@@ -204,9 +207,9 @@ class Bench:
     def body(self, scenario_bytes, streamed):
         request = {"model": "claude-haiku-4-5", "max_tokens": 256, "stream": streamed,
                    "messages": [{"role": "user", "content": ""}]}
-        request["messages"][0]["content"] = "x" * (scenario_bytes - len(json.dumps(request)))
+        request["messages"][0]["content"] = "x" * scenario_bytes
         path = self.work / f"body-{scenario_bytes}-{streamed}.json"
-        path.write_text(json.dumps(request))
+        path.write_text(json.dumps(request, separators=(",", ":")))
         return path
 
 
