@@ -31,6 +31,7 @@ static const char usage[] =
 
 struct credential_command {
     const char *type, *file, *state_dir;
+    bool adds; // before the daemon's first start there is no state directory
     bool json;
 };
 
@@ -47,7 +48,8 @@ static int directory_find(const struct credential_command *command, char path[st
     struct config config;
     int result = config_load(&config, NULL, NULL, err);
     if (result == 0)
-        result = paths_find(&paths, command->state_dir, &config, err);
+        result =
+            (command->adds ? paths_resolve : paths_find)(&paths, command->state_dir, &config, err);
     config_done(&config);
     return result < 0 ? result : paths_in_state(&paths, "credentials", path, err);
 }
@@ -270,8 +272,9 @@ int credential_main(int argc, char **argv)
         }
     }
     const char *verb = optind < argc ? argv[optind] : "";
+    command.adds = strcmp(verb, "add") == 0;
     int operands = argc - optind - 1;
-    if (strcmp(verb, "add") == 0 && operands == 1)
+    if (command.adds && operands == 1)
         return credential_add(&command, argv[optind + 1]);
     if (strcmp(verb, "list") == 0 && operands == 0)
         return credential_list(&command);

@@ -4,7 +4,9 @@
 # Nothing outside of a temporary folder is touched, and no account is needed.
 . "$(dirname "$0")/lib.sh"
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+[ ! -t 1 ] || { bold=$'\033[1m' plain=$'\033[0m'; }
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 say_command() { printf '  $ %s\n' "$*"; }
 
 give_up() {
@@ -19,9 +21,12 @@ start_all() {
     echo "  $FAKE_TLS_URL"
 
     say "The daemon: no configuration file, the books in a Postgres of its own"
-    (umask 077 && echo sk-ant-api03-of-the-demo >"$WORK/credential")
-    say_command "reeve serve --upstream $FAKE_TLS_URL --ca-file ca.pem --credential credential"
-    start_serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" --credential "$WORK/credential" ||
+    export REEVE_STATE_DIR=$WORK/state
+    say_command "reeve credential add main"
+    echo sk-ant-api03-of-the-demo | "$REEVE" credential add main >"$WORK/credential.log" 2>&1 ||
+        give_up "reeve credential add failed"
+    say_command "reeve serve --upstream $FAKE_TLS_URL --ca-file ca.pem"
+    start_serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" ||
         give_up "reeve serve did not start"
     echo "  $SERVE_URL"
 }
