@@ -194,19 +194,15 @@ static void agent_finish(struct agent *agent)
     if (whole && agent->keep_alive && !agent->agents->stopping) {
         agent_enter(agent, AGENT_HEAD);
         agent->closing = false;
+        agent_resume(agent);
         event_active(&agent->readable, EV_TIMEOUT, 0); // what was sent ahead
-        return;
-    }
-    if (whole && agent->input_length == 0) {
-        agent_close(agent);
         return;
     }
     // Closing with unread input would reset the connection, and the answer with it (RFC 9112, 9.6).
     shutdown(agent->fd, SHUT_WR);
     agent_enter(agent, AGENT_LINGER);
     agent->input_length = 0;
-    if (agent->paused)
-        agent_resume(agent);
+    agent_resume(agent);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *context)
@@ -316,6 +312,10 @@ void agent_resume(struct agent *agent)
 // A request that cannot be answered in sync: says why and closes.
 static void agent_refuse(struct agent *agent, int status, const char *text)
 {
+    if (agent->closing || (agent->exchange != NULL && exchange_is_answering(agent->exchange))) {
+        agent_close(agent); // too late to say why
+        return;
+    }
     agent->keep_alive = false;
     struct exchange *exchange = take_pointer(&agent->exchange);
     if (exchange != NULL)
@@ -401,10 +401,11 @@ static size_t head_take(struct agent *agent, const char *bytes, size_t length)
     struct http_head head;
     struct error err;
     int refused_status = 400;
+    bool is_new = agent->searched == 0;
     enum http_head_outcome outcome =
         http_request_parse(&head, bytes, length, &agent->searched, &refused_status, &err);
     if (outcome == HTTP_HEAD_INCOMPLETE) {
-        if (agent->input_length == 0) // its first bytes: from now on it must make haste
+        if (is_new) // from its first byte on it must make haste
             agent->deadline_us = clock_monotonic_us() + HEAD_TIMEOUT_US;
         return 0;
     }

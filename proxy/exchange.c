@@ -63,6 +63,7 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
     struct reply reply = {.status = 401, .never_retry = true};
     struct route route = route_find(head->method, head->path);
     if (route.kind == ROUTE_PROBE) {
+        explicit_bzero(bytes, head->length);
         free(bytes);
         reply_empty(agent);
         return NULL;
@@ -178,6 +179,18 @@ static void exchange_splice(struct exchange *exchange)
     }
 }
 
+static void exchange_wait(struct exchange *exchange)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (exchange->state != EXCHANGE_WAITING) {
+        exchange_enter(exchange, EXCHANGE_WAITING);
+        exchange->waits_until_us = now_us + exchange->proxy->wait_max_s * 1000000;
+    }
+    // Each trial in between has taken the timer off (event_active(3)).
+    int64_t left_us = exchange->waits_until_us > now_us ? exchange->waits_until_us - now_us : 0;
+    event_add(&exchange->timer, &(struct timeval){left_us / 1000000, left_us % 1000000});
+}
+
 static void exchange_admit(struct exchange *exchange)
 {
     char message[ADMIT_MESSAGE_MAX];
@@ -192,10 +205,7 @@ static void exchange_admit(struct exchange *exchange)
         exchange_count(exchange);
         return;
     case ADMIT_WAITS:
-        if (exchange->state != EXCHANGE_WAITING) {
-            exchange_enter(exchange, EXCHANGE_WAITING);
-            event_add(&exchange->timer, &(struct timeval){exchange->proxy->wait_max_s, 0});
-        }
+        exchange_wait(exchange);
         return;
     case ADMIT_REFUSED:
         exchange_at_ceiling(exchange, message);
@@ -239,7 +249,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
     (void)fd;
-    if (exchange->state == EXCHANGE_WAITING && (what & EV_READ) != 0) {
+    if (exchange->state == EXCHANGE_WAITING && (what & EV_TIMEOUT) == 0) {
         exchange_admit(exchange);
     } else if (exchange->state == EXCHANGE_WAITING) {
         exchange_refuse(exchange, &(struct reply){.status = 429, .retry_after_s = RETRY_AFTER_S},

@@ -21,6 +21,9 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
 void exchange_body(struct exchange *exchange, const char *bytes, size_t length);
 void exchange_body_end(struct exchange *exchange);
 
+// Whether a part of the answer may be on its way already.
+bool exchange_is_answering(const struct exchange *exchange);
+
 // The agent has taken everything that was written to it.
 void exchange_agent_drained(struct exchange *exchange);
 

@@ -79,6 +79,11 @@ void exchange_enter(struct exchange *exchange, enum exchange_state state)
     exchange->state = state;
 }
 
+bool exchange_is_answering(const struct exchange *exchange)
+{
+    return exchange->state >= EXCHANGE_RELAYING;
+}
+
 void exchange_head_forget(struct exchange *exchange)
 {
     if (exchange->head_bytes != NULL)
@@ -118,7 +123,9 @@ void exchange_refuse(struct exchange *exchange, const struct reply *reply, const
     struct agent *agent = take_pointer(&exchange->agent);
     if (reply->status == 402)
         exchange->run->refused++;
-    if (agent != NULL)
+    if (agent != NULL && exchange_is_answering(exchange))
+        agent_abort(agent); // too late to say why
+    else if (agent != NULL)
         reply_error_with(agent, reply, message);
     exchange_end(exchange);
 }

@@ -60,7 +60,7 @@ struct exchange {
     enum upstream_end upstream_end;
     int attempt;
     int http_status;
-    int64_t sent_us, first_byte_us, drained_bytes;
+    int64_t waits_until_us, sent_us, first_byte_us, drained_bytes;
     char path[EXCHANGE_TEXT_MAX], session_id[EXCHANGE_TEXT_MAX], request_id[EXCHANGE_TEXT_MAX];
 };
 

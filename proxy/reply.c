@@ -90,6 +90,8 @@ void reply_empty(struct agent *agent)
     http_writer_init(&writer, head, sizeof(head));
     http_write_status_line(&writer, 200, NULL);
     http_write_number(&writer, "Content-Length", 0);
+    if (!agent_keeps_alive(agent))
+        http_write_text(&writer, "Connection", "close");
     http_write_end(&writer, NULL);
     struct iovec part = {head, writer.length};
     agent_write(agent, &part, 1);
