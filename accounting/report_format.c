@@ -146,6 +146,8 @@ static void write_notes(const struct report *report, FILE *stream)
 {
     char cost[MONEY_TEXT_MAX];
     const struct report_row *total = &report->total;
+    if (total->estimated > 0 || total->unknown_models > 0)
+        putc('\n', stream);
     if (total->estimated > 0)
         fprintf(stream, "~ %" PRId64 " of %" PRId64 " exchanges estimated: %s of the cost\n",
                 total->estimated, total->exchanges,
@@ -216,7 +218,7 @@ static json_t *pack_money(int64_t cost_pico_usd)
     return json_string(money_format_exact(cost_pico_usd, 2, text));
 }
 
-static json_t *pack_row(const struct report_row *row)
+static json_t *pack_sums(const struct report_row *row)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "exchanges",
                      (json_int_t)row->exchanges, "estimated", (json_int_t)row->estimated,
@@ -237,16 +239,15 @@ static int write_json(const struct report *report, FILE *stream, struct error *e
     json_t *rows = json_array();
     bool complete = rows != NULL;
     for (size_t i = 0; complete && i < report->row_count; i++) {
-        json_t *row = pack_row(&report->rows[i]);
-        complete = json_object_set_new(row, report_by_name(report->query.by),
-                                       json_string(report->rows[i].key)) == 0 &&
+        json_t *row = json_pack("{s:s}", report_by_name(report->query.by), report->rows[i].key);
+        complete = json_object_update_new(row, pack_sums(&report->rows[i])) == 0 &&
                    json_array_append_new(rows, row) == 0;
     }
     json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "since",
                               clock_format_utc(report->query.since_us, since), "until",
                               clock_format_utc(report->query.until_us, until), "time_zone",
                               report->query.time_zone, "by", report_by_name(report->query.by),
-                              "rows", rows, "total", pack_row(&report->total));
+                              "rows", rows, "total", pack_sums(&report->total));
     complete = complete && whole != NULL && json_dumpf(whole, stream, JSON_INDENT(2)) == 0;
     json_decref(whole);
     if (!complete)

@@ -84,8 +84,8 @@ static void print_status(const struct ledger_source *source, const struct ledger
     char cost[MONEY_TEXT_MAX];
     printf("ledger       %s\n", source->dsn == NULL ? source->paths.postgres_dir : "by its DSN");
     printf("schema       version %d of %d\n", status->version, ledger_schema_newest());
-    printf("runs         %" PRId64 ", %" PRId64 " of them live, of %" PRId64 " jobs\n",
-           status->runs, status->live_runs, status->jobs);
+    printf("jobs         %" PRId64 "\n", status->jobs);
+    printf("runs         %" PRId64 ", %" PRId64 " of them live\n", status->runs, status->live_runs);
     printf("exchanges    %" PRId64 " for $%s, the last one %s\n", status->exchanges,
            money_format_exact(status->cost_pico_usd, 2, cost),
            *status->last_exchange_at == '\0' ? "never" : status->last_exchange_at);

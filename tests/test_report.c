@@ -283,6 +283,7 @@ START_TEST(table_is_as_people_read_it)
                            "outreach        2  1.2M  99999 123.5M $4.00    $12.32\n"
                            "evil?[2J        1     0      0      0 $0.00 ~?$0.0236\n"
                            "total           3  1.2M  99999 123.5M $4.00   ~$12.35\n"
+                           "\n"
                            "~ 1 of 3 exchanges estimated: $0.0236 of the cost\n");
 }
 END_TEST
