@@ -49,34 +49,71 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static bool can_add(int64_t sum, int64_t amount)
+{
+    return amount >= 0 && amount <= INT64_MAX - sum;
+}
+
 static bool can_hold(const struct budget_cover covers[static BUDGET_SCOPES],
-                     const struct budget_amounts *amounts)
+                     const struct budget_reservation *reservation)
 {
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
-        for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++)
-            if (amounts->of[kind] < 0 ||
-                amounts->of[kind] > INT64_MAX - covers[scope].account->held.of[kind])
+        for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
+            const struct budget_account *account = covers[scope].account;
+            if (!can_add(account->held.of[kind], reservation->held.of[kind]) ||
+                !can_add(account->growth.of[kind], reservation->growth.of[kind]))
                 return false;
+        }
     return true;
 }
 
-// Holds the amounts against all covers. What is settled and held together stays within int64:
+static bool grows(const struct budget_reservation *reservation)
+{
+    for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++)
+        if (reservation->growth.of[kind] > 0)
+            return true;
+    return false;
+}
+
+// Holds the reservation against all covers. What is settled and held together stays within int64:
 // beyond nine million dollars what is settled gives way.
 static void hold(struct budget_cover covers[static BUDGET_SCOPES],
-                 const struct budget_amounts *amounts)
+                 const struct budget_reservation *reservation)
 {
-    assert(can_hold(covers, amounts));
+    const struct budget_amounts *amounts = &reservation->held, *growth = &reservation->growth;
+    assert(can_hold(covers, reservation));
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++) {
         struct budget_account *account = covers[scope].account;
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             account->held.of[kind] += amounts->of[kind];
+            account->growth.of[kind] += growth->of[kind];
             account->settled.of[kind] =
                 smaller(account->settled.of[kind], INT64_MAX - account->held.of[kind]);
         }
         account->reservations++;
-        if (account->reservations_highest < account->reservations)
-            account->reservations_highest = account->reservations;
+        account->growing += grows(reservation);
     }
+}
+
+// Under one ceiling. Where more than one may grow, what all of them may grow to has to fit as well.
+static enum budget_outcome weigh(const struct budget_cover *cover, enum budget_kind kind,
+                                 const struct budget_reservation *reservation)
+{
+    const struct budget_account *account = cover->account;
+    int64_t asked = reservation->held.of[kind];
+    int64_t room = cover->subject->limits[kind] - account->settled.of[kind];
+    if (asked > room)
+        return BUDGET_REFUSED;
+    room -= account->held.of[kind];
+    if (asked > room)
+        return BUDGET_WAITS;
+    int64_t growth;
+    if (account->growing + grows(reservation) <= 1)
+        return BUDGET_FITS;
+    bool fits =
+        !__builtin_add_overflow(account->growth.of[kind], reservation->growth.of[kind], &growth) &&
+        growth <= room - asked;
+    return fits ? BUDGET_FITS : BUDGET_WAITS;
 }
 
 static struct budget_refusal describe(const struct budget_cover *cover, enum budget_kind kind,
@@ -107,20 +144,14 @@ enum budget_outcome budget_reserve(struct budget *budget,
     }
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
-            const struct budget_account *account = covers[scope].account;
-            int64_t asked = reservation->held.of[kind];
-            int64_t room = covers[scope].subject->limits[kind] - account->settled.of[kind];
-            if (asked > room) {
-                *refusal = describe(&covers[scope], kind, asked);
-                return BUDGET_REFUSED;
-            }
-            if (asked > room - account->held.of[kind] && outcome == BUDGET_FITS) {
-                *refusal = describe(&covers[scope], kind, asked);
-                outcome = BUDGET_WAITS;
+            enum budget_outcome here = weigh(&covers[scope], kind, reservation);
+            if (here > outcome) {
+                *refusal = describe(&covers[scope], kind, reservation->held.of[kind]);
+                outcome = here;
             }
         }
     if (outcome == BUDGET_FITS)
-        hold(covers, &reservation->held);
+        hold(covers, reservation);
     return outcome;
 }
 
@@ -134,10 +165,12 @@ void budget_settle(struct budget *budget, const struct budget_reservation *reser
         struct budget_account *account = covers[scope].account;
         assert(account != NULL && account->reservations > 0);
         account->reservations--;
+        account->growing -= grows(reservation);
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             int64_t *settled = &account->settled.of[kind], *held = &account->held.of[kind];
             assert(*held >= reservation->held.of[kind] && used->of[kind] >= 0);
             *held -= reservation->held.of[kind];
+            account->growth.of[kind] -= reservation->growth.of[kind];
             *settled += smaller(used->of[kind], INT64_MAX - *held - *settled);
         }
     }
@@ -179,7 +212,7 @@ void budget_room(const struct budget *budget, const char *run_id, const char *jo
 }
 
 int64_t budget_fair_share(const struct budget *budget, const char *run_id, const char *job,
-                          int64_t time_us, enum budget_kind kind)
+                          int64_t time_us, enum budget_kind kind, int waiting)
 {
     struct budget_cover covers[BUDGET_SCOPES];
     int64_t settled, now, share = LIMIT_NONE;
@@ -187,7 +220,7 @@ int64_t budget_fair_share(const struct budget *budget, const char *run_id, const
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
         if (find_room(&covers[scope], kind, &settled, &now)) {
             const struct budget_account *account = covers[scope].account;
-            int shares = account == NULL ? 0 : account->reservations_highest;
+            int shares = 1 + waiting + (account == NULL ? 0 : account->reservations);
             if (shares < FAIR_SHARES_MIN)
                 shares = FAIR_SHARES_MIN;
             share = smaller(share, smaller(settled / shares, now));
@@ -232,10 +265,10 @@ int budget_restore_reservation(struct budget *budget, const struct budget_reserv
         return error_set(err, -ENOSPC,
                          "restoring a reservation of run %s: there are %d accounts already",
                          reservation->run_id, BUDGET_ACCOUNTS_MAX);
-    if (!can_hold(covers, &reservation->held))
+    if (!can_hold(covers, reservation))
         return error_set(err, -ERANGE, "restoring a reservation of run %s: beyond all measure",
                          reservation->run_id);
-    hold(covers, &reservation->held);
+    hold(covers, reservation);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "run.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define BUDGET_ACCOUNTS_MAX 16384
@@ -47,9 +48,13 @@ struct budget_reservation {
     char job[JOB_NAME_MAX];
     int64_t reserved_at_us; // since 1970, UTC; decides day and month
     struct budget_amounts held;
+    // What it may come to above what it holds, where nobody can bound that beforehand; else 0. Of
+    // such reservations two are in flight under a ceiling only if it has room for all of it, so
+    // that no more than one of them can ever go above.
+    struct budget_amounts growth;
 };
 
-enum budget_outcome {
+enum budget_outcome { // the worse ones last
     BUDGET_FITS,
     BUDGET_WAITS,   // would fit once what is in flight has settled
     BUDGET_REFUSED, // does not fit what is settled
@@ -67,13 +72,25 @@ struct budget_refusal {
 // An account as budget_each() shows it.
 struct budget_account {
     enum budget_scope scope;
-    char name[JOB_NAME_MAX];  // run id, job, or "" for the box
-    int64_t period_start_us;  // since 1970, UTC; 0 for a run
-    int64_t period_end_us;    // the first moment of the next period; -1 for a run
-    int reservations;         // in flight
-    int reservations_highest; // that were in flight at once
-    struct budget_amounts settled, held;
+    char name[JOB_NAME_MAX];    // run id, job, or "" for the box
+    int64_t period_start_us;    // since 1970, UTC; 0 for a run
+    int64_t period_end_us;      // the first moment of the next period; -1 for a run
+    int reservations;           // in flight
+    int growing;                // those of them whose growth is not 0
+    unsigned soft_limits_taken; // 1 << kind
+    struct budget_amounts settled, held, growth;
 };
+
+// A ceiling whose soft limit has been reached.
+struct budget_soft_limit {
+    enum budget_scope scope;
+    enum budget_kind kind;
+    int64_t settled, limit;
+    int64_t period_start_us; // 0 for a run's
+    int64_t resets_at_us;    // end of the period; -1 for a run's
+};
+
+#define BUDGET_SOFT_LIMITS_MAX (BUDGET_SCOPES * BUDGET_KINDS)
 
 struct budget;
 
@@ -105,11 +122,21 @@ void budget_room(const struct budget *budget, const char *run_id, const char *jo
                  enum budget_kind kind, int64_t *room_settled, int64_t *room_now);
 
 // What one reservation should take of `kind` at most, so that the others under its tightest ceiling
-// do not starve: an equal share for as many as have been in flight there at once, two at least, and
-// never more than the room now. LIMIT_NONE where there is no ceiling. A request that needs more to
-// be of use may take it if it fits.
+// do not starve: an equal share of what is not settled for itself, for as many as are in flight
+// there and for `waiting` more, two shares at least; and never more than the room now. LIMIT_NONE
+// where there is no ceiling. A request that needs more to be of use may take it if it fits.
 int64_t budget_fair_share(const struct budget *budget, const char *run_id, const char *job,
-                          int64_t time_us, enum budget_kind kind);
+                          int64_t time_us, enum budget_kind kind, int waiting);
+
+// Whether at least `percent` is settled of some ceiling that covers (run, job, time).
+bool budget_soft_limit_is_reached(const struct budget *budget, const char *run_id, const char *job,
+                                  int64_t time_us, int64_t percent);
+
+// Takes the ceilings of which that is so: each one once in its period, since the start. Returns how
+// many.
+size_t budget_take_soft_limits(struct budget *budget, const char *run_id, const char *job,
+                               int64_t time_us, int64_t percent,
+                               struct budget_soft_limit reached[static BUDGET_SOFT_LIMITS_MAX]);
 
 // Settled and held of one account, zero where nothing has been booked; and its ceiling.
 void budget_read(const struct budget *budget, enum budget_scope scope, const char *name,

@@ -117,7 +117,7 @@ static void output_limits(const struct applicant *applicant, int64_t *fits, int6
         budget_room(budget, id, job, applicant->now_us, kind, &settled, &now);
         if (step <= 0 || settled == LIMIT_NONE)
             continue;
-        int64_t share = budget_fair_share(budget, id, job, applicant->now_us, kind);
+        int64_t share = budget_fair_share(budget, id, job, applicant->now_us, kind, 0);
         int64_t within_now = (now - applicant->base.of[kind]) / step;
         int64_t within_share = (share - applicant->base.of[kind]) / step;
         *fits = within_now < *fits ? within_now : *fits;
@@ -146,30 +146,15 @@ static int64_t output_choose(const struct applicant *applicant)
 
 // ---- step down: a cheaper model for the rest of a run that has reached its soft limit
 
-static bool soft_limit_is_reached(const struct applicant *applicant)
-{
-    const struct live_run *run = applicant->run;
-    for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
-        for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
-            const char *name = scope == BUDGET_RUN ? run->id : run->job;
-            int64_t settled, held, limit;
-            if (scope == BUDGET_BOX_DAY || scope == BUDGET_BOX_MONTH)
-                name = "";
-            budget_read(applicant->proxy->budget, scope, name, applicant->now_us, kind, &settled,
-                        &held, &limit);
-            if (limit != LIMIT_NONE &&
-                (__int128)settled * 100 >= (__int128)limit * run->policy.soft_percent)
-                return true;
-        }
-    return false;
-}
-
 // Takes the first model of the list that is cheaper than the one asked for, token by token.
 static void step_down(struct applicant *applicant, struct admission *admission)
 {
-    const char *list = applicant->run->policy.step_down;
+    const struct live_run *run = applicant->run;
+    const char *list = run->policy.step_down;
     struct budget_amounts asked, candidate;
-    if (list == NULL || !soft_limit_is_reached(applicant) ||
+    if (list == NULL ||
+        !budget_soft_limit_is_reached(applicant->proxy->budget, run->id, run->job,
+                                      applicant->now_us, run->policy.soft_percent) ||
         !amounts_make(applicant, 1, &asked, NULL))
         return;
     while (*list != '\0') {

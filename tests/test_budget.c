@@ -328,24 +328,124 @@ START_TEST(fair_share_leaves_room_for_the_others)
     struct budget *budget = make_budget("UTC");
     struct budget_refusal refusal;
     struct budget_reservation big = ask("big", "j", NOON, 0), small[7];
-    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST), LIMIT_NONE);
+    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 0), LIMIT_NONE);
     limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 1000);
-    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST), 500);
+    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 0), 500);
     big.held.of[BUDGET_COST] = 500;
     ck_assert_int_eq(budget_reserve(budget, &big, &refusal), BUDGET_FITS);
     for (int i = 0; i < 7; i++) {
         small[i] = ask("small", "j", NOON, 20);
         ck_assert_int_eq(budget_reserve(budget, &small[i], &refusal), BUDGET_FITS);
     }
-    // Eight have been in flight at once; from now on each has an eighth.
+    // Seven are in flight besides, so it is an eighth of what is not spent; those who wait count.
     settle(budget, &big, 200);
-    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST), 100);
+    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 0), 800 / 8);
+    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 8), 800 / 16);
     for (int i = 0; i < 7; i++)
         settle(budget, &small[i], 20);
-    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST), 660 / 8);
+    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 0), 660 / 2);
     big.held.of[BUDGET_COST] = 600;
     ck_assert_int_eq(budget_reserve(budget, &big, &refusal), BUDGET_FITS);
-    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST), 60); // all there is
+    ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 0), 60); // all left
+    budget_free(budget);
+}
+END_TEST
+
+static struct budget_reservation ask_growing(int64_t cost, int64_t growth)
+{
+    struct budget_reservation reservation = ask("r1", "j", NOON, cost);
+    reservation.growth.of[BUDGET_COST] = growth;
+    return reservation;
+}
+
+// Of those that may cost more than anybody can say, one may be in flight anyhow, and more of them
+// only while there is room for all that they may grow to: so no more than one goes above.
+START_TEST(one_that_grows_is_alone_where_room_is_short)
+{
+    struct budget *budget = make_budget("UTC");
+    struct budget_refusal refusal;
+    struct budget_reservation first = ask_growing(10, 500), second = ask_growing(10, 500);
+    struct budget_reservation plain = ask("r1", "j", NOON, 10);
+    limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 100);
+    ck_assert_int_eq(budget_reserve(budget, &first, &refusal), BUDGET_FITS);
+    ck_assert_int_eq(budget_reserve(budget, &second, &refusal), BUDGET_WAITS);
+    ck_assert_int_eq(refusal.scope, BUDGET_JOB_DAY);
+    ck_assert_int_eq(budget_reserve(budget, &plain, &refusal), BUDGET_FITS); // it is bounded
+    settle(budget, &first, 10);
+    ck_assert_int_eq(budget_reserve(budget, &second, &refusal), BUDGET_FITS);
+    settle(budget, &second, 600); // and has grown
+    ck_assert_int_eq(budget_reserve(budget, &second, &refusal), BUDGET_REFUSED);
+    budget_release(budget, &plain);
+    budget_free(budget);
+}
+END_TEST
+
+START_TEST(those_that_grow_go_together_where_there_is_room)
+{
+    struct budget *budget = make_budget("UTC");
+    struct budget_refusal refusal;
+    struct budget_reservation growing = ask_growing(10, 300), plain = ask("r1", "j", NOON, 360);
+    limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 1000);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(budget_reserve(budget, &growing, &refusal), BUDGET_FITS); // 930 of 1000
+    ck_assert_int_eq(budget_reserve(budget, &growing, &refusal), BUDGET_WAITS);
+    ck_assert_int_eq(budget_reserve(budget, &plain, &refusal), BUDGET_WAITS); // theirs is kept
+    settle(budget, &growing, 10);
+    ck_assert_int_eq(budget_reserve(budget, &plain, &refusal), BUDGET_FITS); // 990
+    settle(budget, &growing, 10);
+    settle(budget, &growing, 10);
+    budget_release(budget, &plain);
+    growing.growth.of[BUDGET_COST] = INT64_MAX; // adds up to nothing that int64 can hold
+    ck_assert_int_eq(budget_reserve(budget, &growing, &refusal), BUDGET_FITS);
+    ck_assert_int_eq(budget_reserve(budget, &growing, &refusal), BUDGET_WAITS);
+    budget_free(budget);
+}
+END_TEST
+
+static size_t take_soft(struct budget *budget, int64_t time_us,
+                        struct budget_soft_limit reached[static BUDGET_SOFT_LIMITS_MAX])
+{
+    size_t count = budget_take_soft_limits(budget, "r1", "j", time_us, 80, reached);
+    ck_assert_int_eq(budget_soft_limit_is_reached(budget, "r1", "j", time_us, 80) || count == 0,
+                     true);
+    return count;
+}
+
+static void spend(struct budget *budget, int64_t time_us, int64_t cost)
+{
+    struct budget_refusal refusal;
+    struct budget_reservation reservation = ask("r1", "j", time_us, cost);
+    ck_assert_int_eq(budget_reserve(budget, &reservation, &refusal), BUDGET_FITS);
+    ck_assert_int_eq(budget_soft_limit_is_reached(budget, "r2", "k", time_us, 80), false);
+    settle(budget, &reservation, cost);
+}
+
+START_TEST(soft_limit_is_taken_once_in_a_period)
+{
+    struct budget *budget = make_budget("Europe/Berlin");
+    struct budget_soft_limit reached[BUDGET_SOFT_LIMITS_MAX];
+    limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 1000);
+    limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 100);
+    spend(budget, NOON, 79);
+    ck_assert_uint_eq(take_soft(budget, NOON, reached), 0);
+    spend(budget, NOON, 1); // 80 %, to the point
+    ck_assert_uint_eq(take_soft(budget, NOON, reached), 1);
+    ck_assert_int_eq(reached[0].scope, BUDGET_JOB_DAY);
+    ck_assert_int_eq(reached[0].kind, BUDGET_COST);
+    ck_assert_int_eq(reached[0].settled, 80);
+    ck_assert_int_eq(reached[0].limit, 100);
+    ck_assert_int_eq(reached[0].period_start_us, NOON - 13 * HOUR);
+    ck_assert_int_eq(reached[0].resets_at_us, NOON + 11 * HOUR);
+    spend(budget, NOON, 20);
+    ck_assert_uint_eq(take_soft(budget, NOON, reached), 0); // said already
+    spend(budget, NOON + DAY, 100);
+    ck_assert_uint_eq(take_soft(budget, NOON + DAY, reached), 1); // of the next day
+    limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 200);
+    limit(budget, BUDGET_RUN, "r1", BUDGET_TOKENS, 20);
+    ck_assert_uint_eq(take_soft(budget, NOON + DAY, reached), 2);
+    ck_assert_int_eq(reached[0].resets_at_us, -1);
+    ck_assert_uint_eq(budget_take_soft_limits(budget, "r2", "j", NOON + 2 * DAY, 80, reached), 0);
+    ck_assert(!budget_soft_limit_is_reached(budget, "r1", "j", NOON, LIMIT_NONE));
     budget_free(budget);
 }
 END_TEST
@@ -397,6 +497,9 @@ int main(void)
     tcase_add_test(cases, run_is_forgotten_with_its_last_reservation);
     tcase_add_test(cases, room_is_that_of_the_tightest_ceiling);
     tcase_add_test(cases, fair_share_leaves_room_for_the_others);
+    tcase_add_test(cases, one_that_grows_is_alone_where_room_is_short);
+    tcase_add_test(cases, those_that_grow_go_together_where_there_is_room);
+    tcase_add_test(cases, soft_limit_is_taken_once_in_a_period);
     tcase_add_test(cases, account_is_restored_into_its_day_in_another_zone);
     tcase_add_test(cases, bad_time_zone_is_refused);
     suite_add_tcase(suite, cases);

@@ -89,17 +89,28 @@ static int64_t period_of(enum budget_scope scope, int64_t time_us)
     }
 }
 
+// What those in flight that may grow may grow to, and how many they are.
+struct model_growth {
+    int64_t cost;
+    int count;
+};
+
 static void model_sum(const struct trial *trial, enum budget_scope scope,
                       const struct budget_reservation *like, struct budget_amounts *settled,
-                      struct budget_amounts *held)
+                      struct budget_amounts *held, struct model_growth *growth)
 {
     *settled = *held = (struct budget_amounts){0};
+    *growth = (struct model_growth){0};
     for (int i = 0; i < trial->deed_count; i++) {
         const struct deed *deed = &trial->deeds[i];
         if (index_of(scope, &deed->reservation) != index_of(scope, like) ||
             period_of(scope, deed->reservation.reserved_at_us) !=
                 period_of(scope, like->reserved_at_us))
             continue;
+        if (deed->state == DEED_OPEN) {
+            growth->cost += deed->reservation.growth.of[BUDGET_COST];
+            growth->count += deed->reservation.growth.of[BUDGET_COST] > 0;
+        }
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             if (deed->state == DEED_SETTLED)
                 settled->of[kind] += deed->used.of[kind];
@@ -115,13 +126,18 @@ static enum budget_outcome model_outcome(const struct trial *trial,
     enum budget_outcome outcome = BUDGET_FITS;
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++) {
         struct budget_amounts settled, held;
-        model_sum(trial, scope, asked, &settled, &held);
+        struct model_growth growth;
+        model_sum(trial, scope, asked, &settled, &held, &growth);
+        growth.cost += asked->growth.of[BUDGET_COST];
+        growth.count += asked->growth.of[BUDGET_COST] > 0;
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             int64_t limit = trial->limits[scope][index_of(scope, asked)][kind];
             int64_t with_settled = settled.of[kind] + asked->held.of[kind];
             if (with_settled > limit)
                 return BUDGET_REFUSED;
-            if (with_settled + held.of[kind] > limit)
+            int64_t with_held = with_settled + held.of[kind];
+            int64_t with_growth = with_held + (kind == BUDGET_COST ? growth.cost : 0);
+            if (with_held > limit || (growth.count > 1 && with_growth > limit))
                 outcome = BUDGET_WAITS;
         }
     }
@@ -140,7 +156,8 @@ static void check_accounts(const struct trial *trial, const struct budget_reserv
 {
     for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++) {
         struct budget_amounts settled, held;
-        model_sum(trial, scope, like, &settled, &held);
+        struct model_growth growth;
+        model_sum(trial, scope, like, &settled, &held, &growth);
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             int64_t is_settled, is_held, limit;
             budget_read(trial->budget, scope, name_of(scope, like), like->reserved_at_us, kind,
@@ -150,6 +167,10 @@ static void check_accounts(const struct trial *trial, const struct budget_reserv
             require(trial, limit == trial->limits[scope][index_of(scope, like)][kind],
                     "the ceiling has moved");
             require(trial, is_settled <= limit && is_held <= limit - is_settled, "OVERSHOOT");
+            require(trial,
+                    growth.count <= 1 || kind != BUDGET_COST ||
+                        growth.cost <= limit - is_settled - is_held,
+                    "more than one could grow above the ceiling");
         }
     }
 }
@@ -201,6 +222,7 @@ static void try_reserve(struct trial *trial)
     deed->reservation.job[0] = (char)('0' + run % 2);
     for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++)
         deed->reservation.held.of[kind] = kind == BUDGET_REQUESTS ? 1 : (int64_t)draw(trial, 40);
+    deed->reservation.growth.of[BUDGET_COST] = draw(trial, 4) == 0 ? (int64_t)draw(trial, 90) : 0;
     enum budget_outcome expected = model_outcome(trial, &deed->reservation);
     enum budget_outcome outcome = budget_reserve(trial->budget, &deed->reservation, &refusal);
     require(trial, outcome == expected, "another outcome than the model's");
