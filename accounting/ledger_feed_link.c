@@ -16,8 +16,6 @@
 #define FEED_FD 3 // of the feed's end, in the feed
 #define FEED_FD_TEXT "3"
 
-extern char **environ;
-
 const char *ledger_feed_state_name(enum ledger_feed_state state)
 {
     static const char *const names[] = {"starting", "level", "writing", "retrying"};

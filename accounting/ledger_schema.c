@@ -76,7 +76,7 @@ static int apply(struct ledger *ledger, int version, struct error *err)
 // Applies the migration after the current one, if there is one, in the transaction that is open.
 static int migrate_one(struct ledger *ledger, bool *applied, struct error *err)
 {
-    int version;
+    int version = 0;
     int code = ledger_execute(ledger, SCHEMA_LOCK, err);
     if (code == 0)
         code = ledger_execute(ledger,
@@ -96,7 +96,7 @@ static int migrate_one(struct ledger *ledger, bool *applied, struct error *err)
 int ledger_schema_migrate(struct ledger *ledger, int *applied, struct error *err)
 {
     int newest = ledger_schema_newest();
-    int version;
+    int version = 0;
     int count = 0;
     int code = ledger_schema_read(ledger, &version, err);
     if (code != 0)

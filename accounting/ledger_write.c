@@ -156,7 +156,7 @@ int ledger_write(struct ledger *ledger, struct ledger_rows *rows,
                  const struct ledger_journal *journal, const struct journal_cursor *cursor,
                  struct ledger_written *written, struct error *err)
 {
-    struct error refusal;
+    struct error refusal = {0};
     err = err == NULL ? &refusal : err;
     int code = write_transaction(ledger, rows, journal, cursor, written, err);
     if (code != -EBADMSG)
