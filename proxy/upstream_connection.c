@@ -149,11 +149,24 @@ static int connection_start(struct upstream *upstream, struct error *err)
     return result;
 }
 
+// The peer may have closed within the batch of events at hand. What is sent to such a connection is
+// lost, and nobody could tell whether it is billed.
+static bool connection_is_quiet(struct connection *connection)
+{
+    char byte;
+    size_t got;
+    return curl_easy_recv(connection->easy, &byte, 1, &got) == CURLE_AGAIN;
+}
+
 void connections_advance(struct upstream *upstream)
 {
     while (!TAILQ_EMPTY(&upstream->waiting) && !LIST_EMPTY(&upstream->idle)) {
         struct upstream_transfer *transfer = TAILQ_FIRST(&upstream->waiting);
         struct connection *connection = LIST_FIRST(&upstream->idle);
+        if (!connection_is_quiet(connection)) {
+            connection_close(connection);
+            continue;
+        }
         TAILQ_REMOVE(&upstream->waiting, transfer, link);
         upstream->waiting_count--;
         connection_enter(connection, CONNECTION_HEAD);
@@ -167,9 +180,6 @@ void connections_advance(struct upstream *upstream)
            connection_start(upstream, NULL) == 0)
         ;
 }
-
-// Takes the transfer off its connection, which goes back to the pool or is closed, and tells the
-// end.
 
 void connections_keep_up(struct upstream *upstream)
 {
