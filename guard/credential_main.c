@@ -44,7 +44,7 @@ static int fail(int code, const struct error *err)
 static int directory_find(const struct credential_command *command, char path[static PATH_MAX],
                           struct error *err)
 {
-    struct paths paths;
+    struct paths paths = {0};
     struct config config;
     int result = config_load(&config, NULL, NULL, err);
     if (result == 0)
