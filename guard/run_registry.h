@@ -52,16 +52,16 @@ void run_registry_peer_gone(struct run_registry *registry, struct control_peer *
 
 // Ends a run by force, whatever the reason: no new exchange is taken, its exchanges are cancelled
 // and its supervisor is told to kill the cgroup. The first reason stays.
-void run_registry_end(struct run_registry *registry, struct live_run *run, enum run_end reason,
+void run_registry_end(struct run_registry *registry, struct live_run *live, enum run_end reason,
                       const char *text);
 
 // The same after the job's KillGrace=, unless the run has ended by itself by then; no new exchange
 // is taken from now on, and the reason stands in either case.
-void run_registry_end_later(struct run_registry *registry, struct live_run *run,
+void run_registry_end_later(struct run_registry *registry, struct live_run *live,
                             enum run_end reason, const char *text);
 
 // The proxy has settled an exchange of this run.
-void run_registry_exchange_settled(struct run_registry *registry, struct live_run *run);
+void run_registry_exchange_settled(struct run_registry *registry, struct live_run *live);
 
 // Fills slots, runs and waiting of a status.
 void run_registry_status(const struct run_registry *registry, struct status *status);
