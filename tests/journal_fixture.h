@@ -97,6 +97,16 @@ static inline int fixture_replay_record(const struct journal_record *record, voi
     return 0;
 }
 
+// The owner of the journal takes back what it had booked.
+static inline int fixture_restore_record(const struct journal_record *record, void *context,
+                                         struct error *err)
+{
+    struct fixture *fixture = context;
+    int result = fixture_replay_record(record, context, err);
+    fixture->settled = fixture->replayed_settled;
+    return result;
+}
+
 static inline void fixture_checkpoint(struct journal_checkpoint *checkpoint, void *context)
 {
     struct fixture *fixture = context;
@@ -110,11 +120,13 @@ static inline int fixture_try_open(struct fixture *fixture, struct error *err)
     struct journal_options options = {
         .directory = fixture->directory,
         .segment_bytes = fixture->segment_bytes,
-        .replay = fixture_replay_record,
+        .replay = fixture_restore_record,
         .checkpoint = fixture_checkpoint,
         .context = fixture,
     };
+    journal_live_done(&fixture->found.live);
     fixture->replayed_settled = 0;
+    fixture->settled = 0;
     return journal_open(&fixture->journal, &options, &fixture->found, err);
 }
 
