@@ -334,7 +334,7 @@ static inline int fixture_run_suite(const char *name, void (*add)(TCase *cases))
 {
     Suite *suite = suite_create(name);
     TCase *cases = tcase_create(name);
-    tcase_set_timeout(cases, 240);
+    tcase_set_timeout(cases, getenv("REEVE_TEST_FULL") != NULL ? 3600 : 240);
     add(cases);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
