@@ -39,7 +39,7 @@ int run_cgroup_new(struct run_cgroup **group, enum run_cgroup_choice choice, con
     struct cgroup_v2_place place;
     char own[RUN_CGROUP_PATH_MAX];
     if (choice == RUN_CGROUP_NONE)
-        return cgroup_none_new(group, err);
+        return cgroup_none_new(group, run_id, err);
     if (statfs(CGROUP_MOUNT, &file_system) != 0)
         return error_set_errno(err, -errno,
                                "there are no cgroups at " CGROUP_MOUNT

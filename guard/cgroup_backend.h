@@ -43,7 +43,7 @@ int cgroup_v2_new(struct run_cgroup **group, const struct cgroup_v2_place *place
                   const char *run_id, const struct run_limits *limits, struct error *err);
 
 // No cgroup: the descendants of this process, which becomes their reaper.
-int cgroup_none_new(struct run_cgroup **group, struct error *err);
+int cgroup_none_new(struct run_cgroup **group, const char *run_id, struct error *err);
 
 // Writes `text` to a cgroup file in one write(2), as the kernel wants it.
 int cgroup_file_write(int directory_fd, const char *name, const char *text, struct error *err);

@@ -1,7 +1,8 @@
 // No cgroup: the processes of the run are the descendants of this one.
 //
 // As their reaper (PR_SET_CHILD_SUBREAPER) this process inherits those whose parent has died, so
-// that none gets out of sight. That is no wall, and nothing limits their memory or number.
+// that none gets out of sight. Its watchdog, once it is alone, knows them by REEVE_RUN in their
+// environment. That is no wall, and nothing limits their memory or number.
 
 #include "cgroup_backend.h"
 #include "cleanup.h"
@@ -16,10 +17,12 @@
 
 #define PROCESSES_MAX 32768 // looked at; pid_max is that by default
 
+#define ENVIRONMENT_MAX 262144 // bytes of it that are searched
+
 struct cgroup_none {
     struct run_cgroup common;
     pid_t supervisor;
-    pid_t leader; // of the command's process group, 0 before there is one
+    char variable[RUN_ID_MAX + 16]; // "REEVE_RUN=20261125-160044-k3f9qx"
 };
 
 struct process {
@@ -63,55 +66,74 @@ static size_t mark_descendants(struct process *processes, size_t count)
     return ours;
 }
 
-// Signals all descendants; 0 only counts.
-static size_t signal_descendants(int signal)
+// Marks the processes that have this variable in their environment.
+static size_t mark_by_environment(struct process *processes, size_t count, const char *variable)
 {
-    cleanup_free struct process *processes = malloc(PROCESSES_MAX * sizeof(*processes));
+    cleanup_free char *text = malloc(ENVIRONMENT_MAX);
+    char path[64];
+    size_t ours = 0;
+    for (size_t i = 0; i < count && text != NULL; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/environ", processes[i].pid);
+        cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? 0 : read(fd, text, ENVIRONMENT_MAX);
+        processes[i].is_ours =
+            length > 0 && memmem(text, (size_t)length, variable, strlen(variable) + 1) != NULL;
+        ours += processes[i].is_ours;
+    }
+    return ours;
+}
+
+static size_t list_processes(struct process *processes)
+{
     DIR *directory = opendir("/proc");
     size_t count = 0;
     const struct dirent *entry;
-    if (processes == NULL || directory == NULL) {
-        if (directory != NULL)
-            closedir(directory);
-        return 0;
-    }
-    while (count < PROCESSES_MAX && (entry = readdir(directory)) != NULL)
+    while (directory != NULL && count < PROCESSES_MAX && (entry = readdir(directory)) != NULL)
         if (isdigit((unsigned char)entry->d_name[0]))
             count += read_process(entry->d_name, &processes[count]);
-    closedir(directory);
-    size_t ours = mark_descendants(processes, count);
+    if (directory != NULL)
+        closedir(directory);
+    return count;
+}
+
+// Signals all processes of the run; 0 only counts. Returns how many there are.
+static size_t signal_all(const struct run_cgroup *common, int signal)
+{
+    const struct cgroup_none *group = (const struct cgroup_none *)(const void *)common;
+    cleanup_free struct process *processes = malloc(PROCESSES_MAX * sizeof(*processes));
+    if (processes == NULL)
+        return 0;
+    size_t count = list_processes(processes);
+    size_t ours = getpid() == group->supervisor
+                      ? mark_descendants(processes, count)
+                      : mark_by_environment(processes, count, group->variable);
     for (size_t i = 0; i < count && signal != 0; i++)
-        if (processes[i].is_ours)
+        if (processes[i].is_ours && processes[i].pid != getpid())
             kill(processes[i].pid, signal);
     return ours;
 }
 
 static int none_attach(struct run_cgroup *common, pid_t pid, struct error *err)
 {
+    (void)common; // born a descendant
+    (void)pid;
     (void)err;
-    ((struct cgroup_none *)(void *)common)->leader = pid;
     return 0;
 }
 
 static bool none_is_populated(const struct run_cgroup *common)
 {
-    (void)common;
-    return signal_descendants(0) > 0;
+    return signal_all(common, 0) > 0;
 }
 
 static void none_signal(struct run_cgroup *common, int signal)
 {
-    (void)common;
-    signal_descendants(signal);
+    signal_all(common, signal);
 }
 
 static void none_kill(struct run_cgroup *common)
 {
-    const struct cgroup_none *group = (const struct cgroup_none *)(void *)common;
-    if (getpid() == group->supervisor)
-        signal_descendants(SIGKILL);
-    else if (group->leader > 0) // its watchdog can still reach the process group
-        kill(-group->leader, SIGKILL);
+    signal_all(common, SIGKILL);
 }
 
 static void none_read_usage(const struct run_cgroup *common, struct run_cgroup_usage *usage)
@@ -126,9 +148,9 @@ static void none_read_usage(const struct run_cgroup *common, struct run_cgroup_u
 
 static int none_destroy(struct run_cgroup *common, struct error *err)
 {
-    (void)common;
-    (void)err;
-    return 0;
+    return signal_all(common, 0) == 0
+               ? 0
+               : error_set(err, -EBUSY, "processes of the run are still there");
 }
 
 static void none_free(struct run_cgroup *common)
@@ -146,13 +168,14 @@ static const struct cgroup_backend none_backend = {
     .free = none_free,
 };
 
-int cgroup_none_new(struct run_cgroup **group, struct error *err)
+int cgroup_none_new(struct run_cgroup **group, const char *run_id, struct error *err)
 {
     struct cgroup_none *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return error_set_errno(err, -ENOMEM, "preparing a run without a cgroup");
     made->common = (struct run_cgroup){.backend = &none_backend, .spawn_fd = -1, .event_fd = -1};
     made->supervisor = getpid();
+    snprintf(made->variable, sizeof(made->variable), "REEVE_RUN=%s", run_id);
     *group = &made->common;
     return 0;
 }

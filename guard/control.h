@@ -23,8 +23,8 @@ struct control_handlers {
     // peer.
     void (*received)(struct control_peer *peer, const struct control_message *message,
                      void *context);
-    // The peer has gone, or broke the protocol. Not called for control_peer_close(). The peer is
-    // freed after the call.
+    // The peer has gone, broke the protocol, or was closed. Called once for each peer, which is
+    // freed after the call; not from control_server_free().
     void (*gone)(struct control_peer *peer, void *context);
     void *context;
 };

@@ -2,7 +2,7 @@
 
 #include "control_message.h"
 
-#include "cleanup.h"
+#include "msgpack_scan.h"
 
 #include <assert.h>
 #include <msgpack.h>
@@ -378,7 +378,8 @@ int control_message_decode(const uint8_t *payload, size_t length, struct control
     memset(&read, 0, sizeof(read));
     msgpack_unpacked_init(&unpacked);
     int result;
-    if (msgpack_unpack_next(&unpacked, (const char *)payload, length, &end) !=
+    if (!msgpack_counts_are_honest(payload, length) ||
+        msgpack_unpack_next(&unpacked, (const char *)payload, length, &end) !=
             MSGPACK_UNPACK_SUCCESS ||
         end != length)
         result = error_set(err, -EBADMSG, "a control message that is not one msgpack value");

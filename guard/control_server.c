@@ -24,8 +24,7 @@
 enum peer_state {
     PEER_OPEN,
     PEER_CLOSING, // closed by us; what is queued still goes out
-    PEER_FAILED,  // gone, or dropped: the handlers are to be told
-    PEER_CLOSED,  // to be freed
+    PEER_CLOSED,  // gone: the handlers are to be told, then it is freed
 };
 
 struct control_peer {
@@ -50,24 +49,16 @@ struct control_server {
 
 static void peer_enter(struct control_peer *peer, enum peer_state state)
 {
-    static const bool legal[][4] = {
-        [PEER_OPEN] = {[PEER_CLOSING] = true, [PEER_FAILED] = true},
-        [PEER_CLOSING] = {[PEER_CLOSED] = true},
-        [PEER_FAILED] = {[PEER_CLOSED] = true},
-        [PEER_CLOSED] = {false},
-    };
-    assert(legal[peer->state][state]);
+    assert(state > peer->state);
     peer->state = state;
-    if (state == PEER_FAILED || state == PEER_CLOSED)
+    if (state == PEER_CLOSED)
         event_active(peer->server->reap, EV_TIMEOUT, 0);
 }
 
 static void peer_fail(struct control_peer *peer)
 {
-    if (peer->state == PEER_CLOSING)
+    if (peer->state != PEER_CLOSED)
         peer_enter(peer, PEER_CLOSED);
-    else if (peer->state == PEER_OPEN)
-        peer_enter(peer, PEER_FAILED);
 }
 
 static void reap_peers(evutil_socket_t fd, short what, void *context)
@@ -77,14 +68,11 @@ static void reap_peers(evutil_socket_t fd, short what, void *context)
     struct control_server *server = context;
     for (struct control_peer **link = &server->peers; *link != NULL;) {
         struct control_peer *peer = *link;
-        if (peer->state == PEER_FAILED) {
-            peer_enter(peer, PEER_CLOSED);
-            server->handlers.gone(peer, server->handlers.context);
-        }
         if (peer->state != PEER_CLOSED) {
             link = &peer->next;
             continue;
         }
+        server->handlers.gone(peer, server->handlers.context);
         *link = peer->next;
         server->peer_count--;
         bufferevent_free(peer->stream);
@@ -293,8 +281,6 @@ void control_peer_refuse(struct control_peer *peer, enum control_refusal code, c
 void control_peer_close(struct control_peer *peer)
 {
     static const struct timeval timeout = {.tv_sec = CLOSE_TIMEOUT_SECONDS};
-    if (peer->state == PEER_FAILED)
-        peer_enter(peer, PEER_CLOSED);
     if (peer->state != PEER_OPEN)
         return;
     peer_enter(peer, PEER_CLOSING);

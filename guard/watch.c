@@ -287,6 +287,7 @@ static bool take_signals(struct watch *watch)
         watch->forwarded[i] = evsignal_new(watch->base, forwarded_signals[i], on_forwarded, watch);
         if (watch->forwarded[i] == NULL)
             return false;
+        event_add(watch->forwarded[i], NULL);
     }
     return true;
 }
@@ -331,9 +332,6 @@ int watch_new(struct watch **watch, const struct watch_options *options, struct 
 void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *outcome)
 {
     watch->pid = pid;
-    for (size_t i = 0; i < FORWARDED_COUNT; i++)
-        if (watch->forwarded[i] != NULL)
-            event_add(watch->forwarded[i], NULL);
     event_add(watch->daemon, NULL);
     if (watch->cgroup != NULL)
         event_add(watch->cgroup, NULL);

@@ -96,7 +96,7 @@ static void guard_daemon_open(struct guard_daemon *daemon, const char *config_te
         control_server_new(&daemon->server, daemon->base, daemon->socket, &handlers, &err), 0);
 }
 
-static void guard_daemon_close(struct guard_daemon *daemon)
+static inline void guard_daemon_close(struct guard_daemon *daemon)
 {
     control_server_free(daemon->server);
     run_registry_free(daemon->registry);

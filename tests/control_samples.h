@@ -1,0 +1,133 @@
+// A control message of every type with every field set, for tests.
+#pragma once
+
+#include "control_message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct run_limits sample_limits(void)
+{
+    return (struct run_limits){.cost_max_pico_usd = 1,
+                               .tokens_max = 2,
+                               .output_tokens_max = 3,
+                               .requests_max = LIMIT_NONE,
+                               .memory_max_bytes = INT64_C(1) << 40,
+                               .memory_high_bytes = 5,
+                               .memory_swap_max_bytes = 0,
+                               .tasks_max = 7,
+                               .cpu_quota_percent = 150,
+                               .runtime_max_us = 9};
+}
+
+static void sample_status(struct status *status)
+{
+    *status = (struct status){.version = "1.2.3",
+                              .listen = "127.0.0.1:8377",
+                              .upstream = "https://api.anthropic.com",
+                              .pid = 4711,
+                              .started_at_us = 1795622444000000,
+                              .now_us = 1795622504000000,
+                              .slots = 2,
+                              .exchanges_in_flight = 1,
+                              .journal_bytes = 4096,
+                              .ledger_lag_records = 3,
+                              .ledger_lag_us = 2000000,
+                              .ledger = "behind: connection refused"};
+    struct status_run *run =
+        control_list_add(&status->runs, &status->run_count, sizeof(*status->runs));
+    *run = (struct status_run){.id = "20261125-160044-k3f9qx",
+                               .job = "outreach",
+                               .command = "claude",
+                               .state = "running",
+                               .pid = 12,
+                               .opened_at_us = 1795622444000000,
+                               .cost_pico_usd = 123400000000,
+                               .cost_max_pico_usd = 500000000000,
+                               .counted_tokens = 1500,
+                               .tokens_max = LIMIT_NONE,
+                               .exchanges = 4,
+                               .exchanges_in_flight = 1,
+                               .tokens = {1, 2, 3, 4, 5}};
+    struct status_waiting *waiting =
+        control_list_add(&status->waiting, &status->waiting_count, sizeof(*status->waiting));
+    *waiting = (struct status_waiting){
+        .job = "nightly", .pid = 13, .priority = -2, .since_us = 1795622494000000};
+    struct status_credential *credential = control_list_add(
+        &status->credentials, &status->credential_count, sizeof(*status->credentials));
+    *credential = (struct status_credential){.name = "main",
+                                             .type = "oauth",
+                                             .state = "expired",
+                                             .expires_at_us = 1795622444000000,
+                                             .text = "invalid_grant"};
+    for (int i = 0; i < 2; i++) {
+        struct status_ceiling *ceiling =
+            control_list_add(&status->ceilings, &status->ceiling_count, sizeof(*status->ceilings));
+        *ceiling = (struct status_ceiling){.scope = "job outreach",
+                                           .period = "day",
+                                           .limit = 10000000000000,
+                                           .settled = 2500000000000,
+                                           .held = 1000000000000,
+                                           .resets_at_us = 1795651200000000};
+        snprintf(ceiling->kind, sizeof(ceiling->kind), "%s", i == 0 ? "cost" : "tokens");
+    }
+}
+
+static void sample_message(enum control_type type, struct control_message *message)
+{
+    memset(message, 0, sizeof(*message));
+    message->type = type;
+    switch (type) {
+    case CONTROL_RUN_OPEN:
+        message->run_open = (struct control_run_open){.job = "outreach",
+                                                      .command = "claude",
+                                                      .pid = 17,
+                                                      .priority = -3,
+                                                      .wait_us = INT64_MAX,
+                                                      .limits = sample_limits()};
+        break;
+    case CONTROL_QUEUED:
+        message->queued.position = 3;
+        break;
+    case CONTROL_GRANTED:
+        message->granted = (struct control_granted){.run_id = "20261125-160044-k3f9qx",
+                                                    .run_key = "reeve-run-not-a-secret",
+                                                    .base_url = "http://127.0.0.1:8377",
+                                                    .job = "outreach",
+                                                    .kill_grace_us = 10000000,
+                                                    .limits = sample_limits()};
+        break;
+    case CONTROL_REFUSED:
+        message->refused =
+            (struct control_refused){.code = CONTROL_CEILING, .text = "the day's $10 are spent"};
+        break;
+    case CONTROL_RUN_STARTED:
+        message->run_started =
+            (struct control_run_started){.cgroup = "/reeve/20261125-160044-k3f9qx", .pid = 18};
+        break;
+    case CONTROL_RUN_KILL:
+        message->run_kill = (struct control_run_kill){.reason = RUN_CEILING, .text = "cost"};
+        break;
+    case CONTROL_RUN_ENDED:
+        message->run_ended = (struct control_run_ended){
+            .end = RUN_SIGNALED, .exit_code = 137, .memory_peak_bytes = -1, .cpu_us = 12};
+        break;
+    case CONTROL_SETTLED:
+        message->settled = (struct control_settled){.end = RUN_OUT_OF_MEMORY,
+                                                    .exchanges = 5,
+                                                    .free_calls = 1,
+                                                    .refused = 2,
+                                                    .cost_pico_usd = 23572000000,
+                                                    .tokens = {1, 2, 3, 4, 5}};
+        break;
+    case CONTROL_KILL:
+        message->kill = (struct control_kill){.run_id = "20261125-160044-k3f9qx"};
+        break;
+    case CONTROL_DONE:
+    case CONTROL_STATUS:
+        break;
+    case CONTROL_STATUS_REPLY:
+        sample_status(&message->status);
+        break;
+    }
+}
