@@ -254,13 +254,13 @@ void control_peer_send(struct control_peer *peer, const struct control_message *
     size_t length;
     if (peer->state != PEER_OPEN)
         return;
-    struct evbuffer *output = bufferevent_get_output(peer->stream);
-    if (control_message_encode(message, &frame, &length, NULL) < 0 ||
-        evbuffer_get_length(output) + length > CONTROL_BACKLOG_MAX) {
+    if (control_message_encode(message, &frame, &length, NULL) < 0) {
         peer_fail(peer);
         return;
     }
-    if (evbuffer_add_reference(output, frame, length, wipe_frame, frame) != 0) {
+    struct evbuffer *output = bufferevent_get_output(peer->stream);
+    if (evbuffer_get_length(output) + length > CONTROL_BACKLOG_MAX ||
+        evbuffer_add_reference(output, frame, length, wipe_frame, frame) != 0) {
         wipe_frame(frame, length, frame);
         peer_fail(peer);
     }

@@ -138,6 +138,7 @@ static int spawn(struct supervisor *run, struct error *err)
     int result = spawn_command(&options, &run->pid, err);
     environment_free(environment);
     control_message_done(&run->granted);
+    prctl(PR_SET_DUMPABLE, 1);
     if (result < 0) {
         terminal_take_back(&run->terminal, run->pid);
         return fail_with(run,
@@ -224,7 +225,7 @@ int supervise_run(const struct supervisor_options *options)
 {
     struct supervisor run = {.options = options, .watchdog_fd = -1, .terminal.fd = -1};
     struct error err;
-    prctl(PR_SET_DUMPABLE, 0); // the run key is in here for a while
+    prctl(PR_SET_DUMPABLE, 0); // while the run key is in here
     if (take_slot(&run, &err) < 0) {
         fprintf(stderr, "reeve run: %s\n", err.text);
         done(&run);

@@ -24,6 +24,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    ck_assert_int_eq(seteuid(getuid()), 0);
     config_done(&config);
 }
 

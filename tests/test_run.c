@@ -20,6 +20,8 @@ static char output[65536]; // what the last supervisor wrote to stderr
 
 static void setup(void)
 {
+    signal(SIGINT, SIG_DFL); // ignored in the background of a shell
+    signal(SIGQUIT, SIG_DFL);
     ck_assert_ptr_nonnull(mkdtemp(work));
     ck_assert_int_eq(chdir(work), 0);
     guard_daemon_open(&daemon_, "[Reeve]\nSlots=2\n[Job " JOB "]\nKillGrace=" KILL_GRACE "\n",
@@ -195,9 +197,7 @@ START_TEST(signals_are_passed_on)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
     char script[256];
-    snprintf(script, sizeof(script),
-             "trap 'exit 33' %d; touch ready; while :; do read -t 1 < <(:) || sleep 0.01; done",
-             signals[_i]);
+    snprintf(script, sizeof(script), "trap 'exit 33' %d; sleep 100 & : >ready; wait", signals[_i]);
     pid_t pid = start(script, "stderr");
     wait_for_file("ready");
     kill(pid, signals[_i]);
