@@ -34,6 +34,9 @@
 #define CONNECTIONS_WARM 1
 #define DRAIN_MAX_S 600
 #define REFUSALS_MAX 512
+#define FILES_OTHER_MAX 256 // journal, ledger feed, control connections
+#define FILES_MAX                                                                                  \
+    (SERVER_CONNECTIONS_MAX + PROXY_EXCHANGES_MAX + UPSTREAM_CONNECTIONS_MAX + FILES_OTHER_MAX)
 
 struct serve {
     struct config config;
@@ -474,9 +477,15 @@ static void serve_close(struct serve *serve)
     config_done(&serve->config);
 }
 
-// Secrets are in this process: no core, no ptrace by others of the same user.
-static void process_harden(void)
+// Secrets are in this process: no core, no ptrace by others of the same user. And thousands of
+// connections, where a shell allows 1024 files.
+static void process_set_up(void)
 {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_MAX) {
+        files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     prctl(PR_SET_DUMPABLE, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     signal(SIGPIPE, SIG_IGN);
@@ -489,7 +498,7 @@ int serve_main(int argc, char **argv)
     int code = EX_OK;
     if (!serve_options_parse(&options, argc, argv, &code))
         return code;
-    process_harden();
+    process_set_up();
     curl_global_init(CURL_GLOBAL_DEFAULT);
     struct serve *serve = calloc(1, sizeof(*serve));
     if (serve == NULL)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define CHUNK_LINE_MAX 20
+#define REASON_MAX 64
+#define HEAD_ADDED_MAX 192 // a reason, framing and Connection
 
 static enum relay_framing framing_choose(const struct agent *agent, const struct http_head *head)
 {
@@ -21,13 +23,17 @@ int relay_head(struct relay *relay, struct agent *agent, const struct http_head 
                struct error *err)
 {
     struct http_writer writer;
-    cleanup_free char *bytes = malloc(head->length + RELAY_HEAD_BYTES_MAX - HTTP_HEAD_BYTES_MAX);
+    char reason[REASON_MAX];
+    // A space is written after each colon, whether or not one was read.
+    size_t capacity = head->length + head->header_count + HEAD_ADDED_MAX;
+    cleanup_free char *bytes = malloc(capacity);
     if (bytes == NULL)
         return error_set(err, -ENOMEM, "out of memory for the response's head");
     relay->agent = agent;
     relay->framing = framing_choose(agent, head);
-    http_writer_init(&writer, bytes, head->length + RELAY_HEAD_BYTES_MAX - HTTP_HEAD_BYTES_MAX);
-    http_write_status_line(&writer, head->status, NULL);
+    slice_copy(head->reason, reason, sizeof(reason));
+    http_writer_init(&writer, bytes, capacity);
+    http_write_status_line(&writer, head->status, reason[0] != '\0' ? reason : NULL);
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
         if (!http_header_is_hop_by_hop(head, header))

@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RELAY_HEAD_BYTES_MAX (HTTP_HEAD_BYTES_MAX + 128)
-
 struct agent;
 
 enum relay_framing {

@@ -4,13 +4,15 @@
 
 #include "agent.h"
 #include "cleanup.h"
+#include "log.h"
+#include "slice.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <event2/util.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define LISTEN_BACKLOG 1024
@@ -35,6 +37,14 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         evconnlistener_disable(listener);
 }
 
+// Mostly no file descriptors are left. A listener that went on would spin; the sweep wakes it.
+static void on_accept_failed(struct evconnlistener *listener, void *context)
+{
+    (void)context;
+    log_event(LOG_ERR, "accept_failed", "error", strerror(errno), NULL);
+    evconnlistener_disable(listener);
+}
+
 static void on_agent_closed(void *context)
 {
     struct server *server = context;
@@ -48,6 +58,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     agents_sweep(server->agents);
+    if (!server->stopping && agents_count(server->agents) < SERVER_CONNECTIONS_MAX)
+        evconnlistener_enable(server->listener);
 }
 
 static bool address_is_loopback(const struct sockaddr *address)
@@ -58,17 +70,49 @@ static bool address_is_loopback(const struct sockaddr *address)
                                          : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+// "127.0.0.1:8377" or "[::1]:8377"; port 0 takes a free one. Returns its length, 0 if it is
+// neither.
+static socklen_t address_parse(const char *text, struct sockaddr_storage *address)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
+    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
+        !slice_copy((struct slice){text, (size_t)(colon - text)}, host, sizeof(host)))
+        return 0;
+    long port = strtol(colon + 1, NULL, 10);
+    size_t host_length = strlen(host);
+    if (port > UINT16_MAX)
+        return 0;
+    memset(address, 0, sizeof(*address));
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)port);
+        return sizeof(*v4);
+    }
+    if (host[0] != '[' || host[host_length - 1] != ']')
+        return 0;
+    host[host_length - 1] = '\0';
+    if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
+        return 0;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons((uint16_t)port);
+    return sizeof(*v6);
+}
+
 // The socket to listen on, made or checked.
 static int socket_listen(const char *address, bool anywhere, int listen_fd, struct error *err)
 {
     struct sockaddr_storage storage;
-    int length = sizeof(storage), on = 1;
+    socklen_t length = sizeof(storage);
+    int on = 1;
     struct sockaddr *parsed = (struct sockaddr *)&storage;
     if (listen_fd >= 0) {
-        socklen_t name_length = sizeof(storage);
-        if (getsockname(listen_fd, parsed, &name_length) < 0)
+        if (getsockname(listen_fd, parsed, &length) < 0)
             return error_set_errno(err, -errno, "the socket that was passed in");
-    } else if (evutil_parse_sockaddr_port(address, parsed, &length) < 0) {
+    } else if ((length = address_parse(address, &storage)) == 0) {
         return error_set(err, -EINVAL,
                          "Listen=%s: accepted is a numeric address and a port, as 127.0.0.1:8377 "
                          "or [::1]:8377",
@@ -83,7 +127,7 @@ static int socket_listen(const char *address, bool anywhere, int listen_fd, stru
         return listen_fd;
     cleanup_fd int fd = socket(parsed->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        bind(fd, parsed, (socklen_t)length) < 0)
+        bind(fd, parsed, length) < 0)
         return error_set_errno(err, -errno, "listening on %s", address);
     return take_fd(&fd);
 }
@@ -130,6 +174,7 @@ int server_new(struct server **server, struct event_base *base, const char *addr
         server_free(new_server);
         return result;
     }
+    evconnlistener_set_error_cb(new_server->listener, on_accept_failed);
     event_add(new_server->sweep, &(struct timeval){SWEEP_INTERVAL_S, 0});
     *server = new_server;
     return 0;
