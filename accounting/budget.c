@@ -116,29 +116,15 @@ static enum budget_outcome weigh(const struct budget_cover *cover, enum budget_k
     return fits ? BUDGET_FITS : BUDGET_WAITS;
 }
 
-static struct budget_refusal describe(const struct budget_cover *cover, enum budget_kind kind,
-                                      int64_t asked)
-{
-    return (struct budget_refusal){
-        .scope = cover->account->scope,
-        .kind = kind,
-        .limit = cover->subject->limits[kind],
-        .settled = cover->account->settled.of[kind],
-        .held = cover->account->held.of[kind],
-        .asked = asked,
-        .resets_at_us = cover->account->period_end_us,
-    };
-}
-
 enum budget_outcome budget_reserve(struct budget *budget,
                                    const struct budget_reservation *reservation,
-                                   struct budget_refusal *refusal)
+                                   struct budget_ceiling *refusal)
 {
     struct budget_cover covers[BUDGET_SCOPES];
     enum budget_outcome outcome = BUDGET_FITS;
     enum budget_scope full = budget_covers_open(budget, reservation, covers);
     if (full != BUDGET_SCOPES) {
-        *refusal = (struct budget_refusal){
+        *refusal = (struct budget_ceiling){
             .scope = full, .kind = BUDGET_REQUESTS, .limit = LIMIT_NONE, .resets_at_us = -1};
         return BUDGET_WAITS;
     }
@@ -146,7 +132,8 @@ enum budget_outcome budget_reserve(struct budget *budget,
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             enum budget_outcome here = weigh(&covers[scope], kind, reservation);
             if (here > outcome) {
-                *refusal = describe(&covers[scope], kind, reservation->held.of[kind]);
+                *refusal = budget_cover_ceiling(&covers[scope], kind);
+                refusal->asked = reservation->held.of[kind];
                 outcome = here;
             }
         }
@@ -209,6 +196,25 @@ void budget_room(const struct budget *budget, const char *run_id, const char *jo
             *room_settled = smaller(*room_settled, settled);
             *room_now = smaller(*room_now, now);
         }
+}
+
+bool budget_is_exhausted(struct budget *budget, const char *job, int64_t time_us,
+                         const struct budget_amounts *needed, struct budget_ceiling *ceiling)
+{
+    for (enum budget_scope scope = BUDGET_JOB_DAY; scope < BUDGET_SCOPES; scope++) {
+        const char *name = scope == BUDGET_JOB_DAY || scope == BUDGET_JOB_MONTH ? job : "";
+        struct budget_cover cover;
+        if (!budget_cover_open(budget, scope, name, time_us, &cover))
+            return false;
+        for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
+            if (needed->of[kind] <= cover.subject->limits[kind] - cover.account->settled.of[kind])
+                continue;
+            *ceiling = budget_cover_ceiling(&cover, kind);
+            ceiling->asked = needed->of[kind];
+            return true;
+        }
+    }
+    return false;
 }
 
 int64_t budget_fair_share(const struct budget *budget, const char *run_id, const char *job,

@@ -60,14 +60,17 @@ enum budget_outcome { // the worse ones last
     BUDGET_REFUSED, // does not fit what is settled
 };
 
-// Which ceiling stood in the way. `limit` is LIMIT_NONE when there was no room for one account
-// more.
-struct budget_refusal {
+// A ceiling as it stands. `limit` is LIMIT_NONE when there was no room for one account more.
+struct budget_ceiling {
     enum budget_scope scope;
     enum budget_kind kind;
-    int64_t limit, settled, held, asked;
-    int64_t resets_at_us; // end of the period; -1 for a run's
+    int64_t limit, settled, held;
+    int64_t asked;           // in vain; 0 if nothing was
+    int64_t period_start_us; // since 1970, UTC; 0 for a run's
+    int64_t resets_at_us;    // end of the period; -1 for a run's
 };
+
+#define BUDGET_CEILINGS_MAX (BUDGET_SCOPES * BUDGET_KINDS) // that cover a reservation
 
 // An account as budget_each() shows it.
 struct budget_account {
@@ -81,17 +84,6 @@ struct budget_account {
     struct budget_amounts settled, held, growth;
 };
 
-// A ceiling whose soft limit has been reached.
-struct budget_soft_limit {
-    enum budget_scope scope;
-    enum budget_kind kind;
-    int64_t settled, limit;
-    int64_t period_start_us; // 0 for a run's
-    int64_t resets_at_us;    // end of the period; -1 for a run's
-};
-
-#define BUDGET_SOFT_LIMITS_MAX (BUDGET_SCOPES * BUDGET_KINDS)
-
 struct budget;
 
 // `time_zone` is a name of the tz database for days and months: "UTC", "Europe/Berlin".
@@ -103,11 +95,11 @@ void budget_free(struct budget *budget);
 int budget_set_ceiling(struct budget *budget, enum budget_scope scope, const char *name,
                        enum budget_kind kind, int64_t limit, struct error *err);
 
-// Checks all covering ceilings and holds the amounts against them in one step. *refusal is set
-// unless it fits, to a ceiling that refuses before one that waits.
+// Checks all covering ceilings and holds the amounts against them in one step. Unless it fits,
+// *refusal is set to what stands in the way: a ceiling that refuses before one that waits.
 enum budget_outcome budget_reserve(struct budget *budget,
                                    const struct budget_reservation *reservation,
-                                   struct budget_refusal *refusal);
+                                   struct budget_ceiling *refusal);
 
 // Replaces what is held by what was used (which may be more only where nobody could bound it).
 void budget_settle(struct budget *budget, const struct budget_reservation *reservation,
@@ -115,6 +107,11 @@ void budget_settle(struct budget *budget, const struct budget_reservation *reser
 
 // Gives back what is held: nothing was sent.
 void budget_release(struct budget *budget, const struct budget_reservation *reservation);
+
+// Whether a ceiling of the job or of the box leaves less than `needed` by what is settled:
+// *ceiling. False as well where there is no room for an account to tell.
+bool budget_is_exhausted(struct budget *budget, const char *job, int64_t time_us,
+                         const struct budget_amounts *needed, struct budget_ceiling *ceiling);
 
 // The least room left in `kind` over all ceilings that cover (run, job, time): by settled amounts
 // only, and with what is held. At least 0; LIMIT_NONE where there is no ceiling.
@@ -136,7 +133,7 @@ bool budget_soft_limit_is_reached(const struct budget *budget, const char *run_i
 // many.
 size_t budget_take_soft_limits(struct budget *budget, const char *run_id, const char *job,
                                int64_t time_us, int64_t percent,
-                               struct budget_soft_limit reached[static BUDGET_SOFT_LIMITS_MAX]);
+                               struct budget_ceiling reached[static BUDGET_CEILINGS_MAX]);
 
 // Settled and held of one account, zero where nothing has been booked; and its ceiling.
 void budget_read(const struct budget *budget, enum budget_scope scope, const char *name,

@@ -185,6 +185,19 @@ void budget_covers_find(const struct budget *budget, const char *run_id, const c
         covers[scope] = cover_find(budget, scope, scope_name(scope, run_id, job), &periods);
 }
 
+struct budget_ceiling budget_cover_ceiling(const struct budget_cover *cover, enum budget_kind kind)
+{
+    return (struct budget_ceiling){
+        .scope = cover->account->scope,
+        .kind = kind,
+        .limit = cover->subject->limits[kind],
+        .settled = cover->account->settled.of[kind],
+        .held = cover->account->held.of[kind],
+        .period_start_us = cover->account->period_start_us,
+        .resets_at_us = cover->account->period_end_us,
+    };
+}
+
 static bool is_over(const struct budget_account *account, int64_t now_us)
 {
     return account->scope != BUDGET_RUN && account->reservations == 0 &&

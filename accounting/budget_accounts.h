@@ -35,6 +35,9 @@ struct budget_cover {
     struct budget_account *account;
 };
 
+// The ceiling of a cover, both of whose parts are there.
+struct budget_ceiling budget_cover_ceiling(const struct budget_cover *cover, enum budget_kind kind);
+
 void budget_accounts_done(struct budget *budget);
 
 // The subject, or NULL.

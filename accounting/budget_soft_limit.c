@@ -24,7 +24,7 @@ bool budget_soft_limit_is_reached(const struct budget *budget, const char *run_i
 
 size_t budget_take_soft_limits(struct budget *budget, const char *run_id, const char *job,
                                int64_t time_us, int64_t percent,
-                               struct budget_soft_limit reached[static BUDGET_SOFT_LIMITS_MAX])
+                               struct budget_ceiling reached[static BUDGET_CEILINGS_MAX])
 {
     struct budget_cover covers[BUDGET_SCOPES];
     size_t count = 0;
@@ -36,14 +36,7 @@ size_t budget_take_soft_limits(struct budget *budget, const char *run_id, const 
                 (account->soft_limits_taken & 1U << kind) != 0)
                 continue;
             account->soft_limits_taken |= 1U << kind;
-            reached[count++] = (struct budget_soft_limit){
-                .scope = scope,
-                .kind = kind,
-                .settled = account->settled.of[kind],
-                .limit = covers[scope].subject->limits[kind],
-                .period_start_us = account->period_start_us,
-                .resets_at_us = account->period_end_us,
-            };
+            reached[count++] = budget_cover_ceiling(&covers[scope], kind);
         }
     return count;
 }

@@ -1,6 +1,8 @@
 // Serve: the daemon: wires proxy, budget, journal, slots and ledger feed together on one loop.
 
+#include "admit_run.h"
 #include "budget.h"
+#include "ceiling_text.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "config.h"
@@ -16,6 +18,7 @@
 #include "proxy.h"
 #include "restore.h"
 #include "run_registry.h"
+#include "serve_ceilings.h"
 #include "serve_options.h"
 #include "serve_status.h"
 #include "server.h"
@@ -115,47 +118,15 @@ static void on_exchange_ended(struct live_run *run, void *context)
     run_registry_exchange_settled(serve->registry, run);
 }
 
-// What the job's section allows, or the defaults of a job that has none.
-static void policy_set(struct live_run *run, const struct config *config)
-{
-    const struct config_job *job = config_find_job(config, run->job);
-    struct config_job defaults = {0};
-    struct error err;
-    bool has_defaults = job == NULL && config_job_init(&defaults, run->job, &err) == 0;
-    const struct config_job *source = job != NULL ? job : &defaults;
-    run->policy = (struct run_policy){
-        .models = job != NULL ? job->models : NULL,
-        .step_down = job != NULL ? job->step_down : NULL,
-        .soft_percent = source->soft_limit_percent,
-        .clamp_min_tokens = source->clamp_min_tokens,
-        .clamps = source->on_ceiling == CONFIG_ON_CEILING_CLAMP,
-        .allows_unbounded = config->reeve.unbounded == CONFIG_UNBOUNDED_ALLOW,
-    };
-    if (has_defaults)
-        config_job_done(&defaults);
-}
-
 static void on_run_opened(struct live_run *run, void *context)
 {
     struct serve *serve = context;
-    policy_set(run, &serve->config);
-    const struct {
-        enum budget_kind kind;
-        int64_t limit;
-    } ceilings[] = {
-        {BUDGET_COST, run->limits.cost_max_pico_usd},
-        {BUDGET_TOKENS, run->limits.tokens_max},
-        {BUDGET_OUTPUT_TOKENS, run->limits.output_tokens_max},
-        {BUDGET_REQUESTS, run->limits.requests_max},
-    };
     struct error err;
-    for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
-        if (budget_set_ceiling(serve->budget, BUDGET_RUN, run->id, ceilings[i].kind,
-                               ceilings[i].limit, &err) < 0) {
-            log_event(LOG_ERR, "ceiling_not_set", "run", run->id, "error", err.text, NULL);
-            run_registry_end(serve->registry, run, RUN_KILLED, err.text);
-            return;
-        }
+    run->policy = serve_ceilings_policy(&serve->config, run->job);
+    if (serve_ceilings_set_run(serve->budget, run, &err) == 0)
+        return;
+    log_event(LOG_ERR, "ceiling_not_set", "run", run->id, "error", err.text, NULL);
+    run_registry_end(serve->registry, run, RUN_KILLED, err.text);
 }
 
 static void on_run_at_ceiling(struct live_run *run, const char *message, void *context)
@@ -176,21 +147,26 @@ static void on_run_closed(struct live_run *run, void *context)
     budget_forget_run(serve->budget, run->id);
 }
 
+static void on_soft_limit(struct live_run *run, const struct budget_ceiling *ceiling, void *context)
+{
+    char text[CEILING_TEXT_MAX];
+    (void)context;
+    log_event(LOG_NOTICE, "soft_limit_reached", "run", run->id, "job", run->job, "ceiling",
+              ceiling_describe(ceiling, text), NULL);
+}
+
 // False when a ceiling of the job, or of the box, has nothing left to start a run with.
 static bool may_open(const char *job, char why[static ERROR_TEXT_MAX], void *context)
 {
-    static const char *const kinds[] = {[BUDGET_COST] = "dollars", [BUDGET_TOKENS] = "tokens"};
     struct serve *serve = context;
-    for (enum budget_kind kind = BUDGET_COST; kind <= BUDGET_TOKENS; kind++) {
-        int64_t settled, now;
-        budget_room(serve->budget, "", job, clock_now_us(), kind, &settled, &now);
-        if (settled > 0)
-            continue;
-        snprintf(why, ERROR_TEXT_MAX, "a ceiling on the %s of job %s, or of all jobs, is exhausted",
-                 kinds[kind], job);
-        return false;
-    }
-    return true;
+    struct run_policy policy = serve_ceilings_policy(&serve->config, job);
+    struct budget_ceiling exhausted;
+    char text[CEILING_TEXT_MAX];
+    if (admit_run(&serve->proxy, job, &policy, &exhausted))
+        return true;
+    snprintf(why, ERROR_TEXT_MAX, "job %s: ceiling reached: %s", job,
+             ceiling_describe(&exhausted, text));
+    return false;
 }
 
 static void on_control(struct control_peer *peer, const struct control_message *message,
@@ -227,31 +203,6 @@ static void on_control_gone(struct control_peer *peer, void *context)
 
 // ---- start, in the order of what needs what
 
-static int ceilings_set(struct serve *serve, struct error *err)
-{
-    const struct config_reeve *box = &serve->config.reeve;
-    int result = budget_set_ceiling(serve->budget, BUDGET_BOX_DAY, "", BUDGET_COST,
-                                    box->cost_max_per_day_pico_usd, err);
-    if (result == 0)
-        result = budget_set_ceiling(serve->budget, BUDGET_BOX_MONTH, "", BUDGET_COST,
-                                    box->cost_max_per_month_pico_usd, err);
-    if (result == 0)
-        result = budget_set_ceiling(serve->budget, BUDGET_BOX_DAY, "", BUDGET_TOKENS,
-                                    box->tokens_max_per_day, err);
-    for (size_t i = 0; result == 0 && i < serve->config.job_count; i++) {
-        const struct config_job *job = &serve->config.jobs[i];
-        result = budget_set_ceiling(serve->budget, BUDGET_JOB_DAY, job->name, BUDGET_COST,
-                                    job->cost_max_per_day_pico_usd, err);
-        if (result == 0)
-            result = budget_set_ceiling(serve->budget, BUDGET_JOB_MONTH, job->name, BUDGET_COST,
-                                        job->cost_max_per_month_pico_usd, err);
-        if (result == 0)
-            result = budget_set_ceiling(serve->budget, BUDGET_JOB_DAY, job->name, BUDGET_TOKENS,
-                                        job->tokens_max_per_day, err);
-    }
-    return result;
-}
-
 // Prices, budget and journal: what has been spent, and what it costs to spend more.
 static int accounting_open(struct serve *serve, struct error *err)
 {
@@ -265,7 +216,7 @@ static int accounting_open(struct serve *serve, struct error *err)
     if (result == 0)
         result = restore(serve->paths.journal_dir, serve->budget, &serve->journal, &summary, err);
     if (result == 0)
-        result = ceilings_set(serve, err);
+        result = serve_ceilings_set(serve->budget, &serve->config, err);
     if (result < 0)
         return result;
     if (summary.records > 0 || summary.torn_bytes > 0)
@@ -365,10 +316,12 @@ static int proxy_open(struct serve *serve, struct error *err)
         .tokens_count = counts[options->tokens_count],
         .wait_max_s = options->wait_max_us / 1000000,
         .run_at_ceiling = on_run_at_ceiling,
+        .soft_limit_reached = on_soft_limit,
         .run_exchange_ended = on_exchange_ended,
         .context = serve,
     };
     TAILQ_INIT(&serve->proxy.exchanges);
+    TAILQ_INIT(&serve->proxy.waiting);
     int listen_fd = sd_listen_fds(1) > 0 ? SD_LISTEN_FDS_START : -1;
     return server_new(&serve->server, serve->base, options->listen, options->listen_anywhere,
                       listen_fd, &serve->proxy, err);

@@ -3,10 +3,11 @@
 #include "admit.h"
 
 #include "bound.h"
+#include "ceiling_text.h"
 #include "clock.h"
 #include "journal.h"
 #include "log.h"
-#include "money.h"
+#include "model_list.h"
 
 #include <sys/random.h>
 
@@ -24,27 +25,6 @@ static void exchange_id_draw(uint8_t id[static EXCHANGE_ID_BYTES], int64_t now_u
 
 // ---- what the job allows
 
-static bool list_has(const char *list, struct slice model)
-{
-    while (*list != '\0') {
-        size_t length = strcspn(list, " ");
-        if (length == model.length && memcmp(list, model.bytes, length) == 0)
-            return true;
-        list += length;
-        list += strspn(list, " ");
-    }
-    return false;
-}
-
-static struct slice without_suffix(struct slice model)
-{
-    static const char suffix[] = "[1m]"; // asks for a long context; not part of the name
-    size_t length = sizeof(suffix) - 1;
-    if (model.length > length && memcmp(model.bytes + model.length - length, suffix, length) == 0)
-        model.length -= length;
-    return model;
-}
-
 // Every model that the body names must be one that the job allows.
 static bool models_are_allowed(const struct run_policy *policy, const struct request_scan *scan,
                                char message[static ADMIT_MESSAGE_MAX])
@@ -52,10 +32,10 @@ static bool models_are_allowed(const struct run_policy *policy, const struct req
     struct slice refused = {NULL, 0};
     if (policy->models == NULL)
         return true;
-    if (!list_has(policy->models, without_suffix(scan->model)))
+    if (!model_list_has(policy->models, scan->model))
         refused = scan->model;
     for (size_t i = 0; i < scan->model_count; i++)
-        if (!list_has(policy->models, without_suffix(scan->models[i].name)))
+        if (!model_list_has(policy->models, scan->models[i].name))
             refused = scan->models[i].name;
     if (refused.bytes == NULL)
         return true;
@@ -71,7 +51,7 @@ static bool models_are_allowed(const struct run_policy *policy, const struct req
 // One request on its way through admission.
 struct applicant {
     struct proxy *proxy;
-    const struct live_run *run;
+    const struct admit_request *request;
     struct bound bound;
     int64_t now_us;
     struct budget_amounts base; // without any output
@@ -80,10 +60,40 @@ struct applicant {
 
 static bool has_ceiling(const struct applicant *applicant, enum budget_kind kind)
 {
+    const struct live_run *run = applicant->request->run;
     int64_t settled, now;
-    budget_room(applicant->proxy->budget, applicant->run->id, applicant->run->job,
-                applicant->now_us, kind, &settled, &now);
+    budget_room(applicant->proxy->budget, run->id, run->job, applicant->now_us, kind, &settled,
+                &now);
     return settled != LIMIT_NONE;
+}
+
+// Whether there is a ceiling that the length of the prompt matters to.
+static bool input_is_capped(const struct applicant *applicant)
+{
+    return has_ceiling(applicant, BUDGET_COST) || (has_ceiling(applicant, BUDGET_TOKENS) &&
+                                                   applicant->proxy->tokens_count != TOKENS_OUTPUT);
+}
+
+// Whether the upstream may add cost that nobody can bound.
+static bool is_open(const struct admit_request *request)
+{
+    uint32_t features = request->scan->features;
+    return (features & BOUND_OPEN) != 0 || ((features & REQUEST_INPUT_UNBOUNDED) != 0 &&
+                                            request->counted_tokens == ADMIT_NOT_COUNTABLE);
+}
+
+static int64_t input_bound(const struct admit_request *request)
+{
+    const struct request_scan *scan = request->scan;
+    bool other_models = scan->model_count > 0 || request->run->policy.step_down != NULL ||
+                        (scan->features & REQUEST_FALLBACKS_UNNAMED) != 0;
+    int64_t by_size = bound_input_by_size(request->body_length);
+    if (request->counted_tokens < 0)
+        return by_size;
+    int64_t by_count = bound_input_by_count(request->counted_tokens, other_models);
+    if ((scan->features & REQUEST_INPUT_UNBOUNDED) != 0 || by_count < by_size)
+        return by_count;
+    return by_size;
 }
 
 static bool amounts_make(const struct applicant *applicant, int64_t output_tokens,
@@ -106,106 +116,65 @@ static bool slope_make(struct applicant *applicant, struct error *err)
     return true;
 }
 
-// The most output that fits now (`*fits`) and that leaves the others their share (`*fair`).
-static void output_limits(const struct applicant *applicant, int64_t *fits, int64_t *fair)
+// The most output that leaves the others under the same ceilings their share. It fits.
+static int64_t output_fair(const struct applicant *applicant)
 {
-    struct budget *budget = applicant->proxy->budget;
-    const char *id = applicant->run->id, *job = applicant->run->job;
-    *fits = *fair = INT64_MAX;
+    const struct live_run *run = applicant->request->run;
+    int64_t fair = INT64_MAX;
     for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
-        int64_t settled, now, step = applicant->step.of[kind];
-        budget_room(budget, id, job, applicant->now_us, kind, &settled, &now);
-        if (step <= 0 || settled == LIMIT_NONE)
+        int64_t share = budget_fair_share(applicant->proxy->budget, run->id, run->job,
+                                          applicant->now_us, kind, applicant->request->waiting);
+        if (applicant->step.of[kind] <= 0 || share == LIMIT_NONE)
             continue;
-        int64_t share = budget_fair_share(budget, id, job, applicant->now_us, kind, 0);
-        int64_t within_now = (now - applicant->base.of[kind]) / step;
-        int64_t within_share = (share - applicant->base.of[kind]) / step;
-        *fits = within_now < *fits ? within_now : *fits;
-        *fair = within_share < *fair ? within_share : *fair;
+        int64_t within = (share - applicant->base.of[kind]) / applicant->step.of[kind];
+        fair = within < fair ? within : fair;
     }
+    return fair;
 }
 
 // How much output to ask for: all, or what is fair, or at least what is useful.
 static int64_t output_choose(const struct applicant *applicant)
 {
-    const struct request_scan *scan = applicant->bound.scan;
-    const struct run_policy *policy = &applicant->run->policy;
-    int64_t useful = policy->clamp_min_tokens, fits, fair;
+    const struct request_scan *scan = applicant->request->scan;
+    const struct run_policy *policy = &applicant->request->run->policy;
+    int64_t useful = policy->clamp_min_tokens;
     if (!policy->clamps)
         return scan->max_tokens;
-    if (scan->thinking_budget_tokens >= useful)
-        useful = scan->thinking_budget_tokens + 1; // Claude API: max_tokens must be above it
+    // Claude API: max_tokens covers the thinking, and must be above its budget.
+    if (scan->thinking_budget_tokens > 0 &&
+        __builtin_add_overflow(useful, scan->thinking_budget_tokens, &useful))
+        useful = scan->max_tokens;
     if (useful > scan->max_tokens)
         useful = scan->max_tokens;
-    output_limits(applicant, &fits, &fair);
+    int64_t fair = output_fair(applicant);
     int64_t output = fair > useful ? fair : useful;
-    if (output > fits && fits >= useful)
-        output = fits;
     return output < scan->max_tokens ? output : scan->max_tokens;
 }
 
 // ---- step down: a cheaper model for the rest of a run that has reached its soft limit
 
-// Takes the first model of the list that is cheaper than the one asked for, token by token.
+// Takes the first model of the list that is cheaper than the one asked for.
 static void step_down(struct applicant *applicant, struct admission *admission)
 {
-    const struct live_run *run = applicant->run;
+    const struct live_run *run = applicant->request->run;
     const char *list = run->policy.step_down;
     struct budget_amounts asked, candidate;
+    struct slice model;
     if (list == NULL ||
         !budget_soft_limit_is_reached(applicant->proxy->budget, run->id, run->job,
                                       applicant->now_us, run->policy.soft_percent) ||
         !amounts_make(applicant, 1, &asked, NULL))
         return;
-    while (*list != '\0') {
-        size_t length = strcspn(list, " ");
-        snprintf(admission->model, sizeof(admission->model), "%.*s", (int)length, list);
-        if (amounts_make(applicant, 1, &candidate, NULL) &&
+    while (model_list_next(&list, &model)) {
+        if (slice_copy(model, admission->model, sizeof(admission->model)) &&
+            amounts_make(applicant, 1, &candidate, NULL) &&
             candidate.of[BUDGET_COST] < asked.of[BUDGET_COST])
             return;
-        list += length;
-        list += strspn(list, " ");
     }
     memcpy(admission->model, admission->model_asked, sizeof(admission->model));
 }
 
 // ---- outcome
-
-static void refusal_describe(const struct budget_refusal *refusal, const struct live_run *run,
-                             char message[static ADMIT_MESSAGE_MAX])
-{
-    static const char *const kinds[] = {
-        [BUDGET_COST] = "dollars",
-        [BUDGET_TOKENS] = "tokens",
-        [BUDGET_OUTPUT_TOKENS] = "output tokens",
-        [BUDGET_REQUESTS] = "requests",
-    };
-    static const char *const scopes[] = {
-        [BUDGET_RUN] = "this run",
-        [BUDGET_JOB_DAY] = "this job today",
-        [BUDGET_JOB_MONTH] = "this job this month",
-        [BUDGET_BOX_DAY] = "all jobs today",
-        [BUDGET_BOX_MONTH] = "all jobs this month",
-    };
-    char settled[MONEY_TEXT_MAX], limit[MONEY_TEXT_MAX], asked[MONEY_TEXT_MAX];
-    char resets[CLOCK_TEXT_MAX] = "not within this run";
-    if (refusal->kind == BUDGET_COST) {
-        money_format_short(refusal->settled, settled);
-        money_format_short(refusal->limit, limit);
-        money_format_short(refusal->asked, asked);
-    } else {
-        snprintf(settled, sizeof(settled), "%" PRId64, refusal->settled);
-        snprintf(limit, sizeof(limit), "%" PRId64, refusal->limit);
-        snprintf(asked, sizeof(asked), "%" PRId64, refusal->asked);
-    }
-    if (refusal->resets_at_us >= 0)
-        clock_format_utc(refusal->resets_at_us, resets);
-    snprintf(message, ADMIT_MESSAGE_MAX,
-             "reeve: ceiling reached: %s of %s %s spent by %s, and this request could take %s. "
-             "Run %s, job %s. Resets: %s.",
-             settled, limit, kinds[refusal->kind], scopes[refusal->scope], asked, run->id, run->job,
-             resets);
-}
 
 // Puts the reservation into the journal; takes it back if that fails.
 static enum admit_outcome reservation_record(struct proxy *proxy, struct admission *admission,
@@ -236,68 +205,99 @@ static enum admit_outcome reservation_record(struct proxy *proxy, struct admissi
     return ADMIT_FAILED;
 }
 
-static enum admit_outcome reserve(struct applicant *applicant, struct admission *admission,
-                                  bool may_count, char message[static ADMIT_MESSAGE_MAX])
+static enum admit_outcome refuse(const struct applicant *applicant,
+                                 const struct budget_ceiling *ceiling,
+                                 char message[static ADMIT_MESSAGE_MAX])
 {
-    struct budget_refusal refusal;
-    struct error err;
-    if (!slope_make(applicant, &err) ||
-        !amounts_make(applicant, admission->max_tokens = output_choose(applicant),
-                      &admission->reservation.held, &err)) {
-        snprintf(message, ADMIT_MESSAGE_MAX, "max_tokens: %.200s", err.text);
-        return ADMIT_BAD;
+    const struct live_run *run = applicant->request->run;
+    char spent[CEILING_TEXT_MAX], asked[64];
+    ceiling_describe(ceiling, spent);
+    ceiling_format_amount(ceiling->kind, ceiling->asked, asked, sizeof(asked));
+    if (applicant->request->counted_tokens == ADMIT_NOT_COUNTABLE) {
+        snprintf(message, ADMIT_MESSAGE_MAX,
+                 "reeve: near a ceiling (%s), and the upstream did not count this prompt, which by "
+                 "its size could take %s; try again",
+                 spent, asked);
+        return ADMIT_UNCOUNTED;
     }
-    enum budget_outcome outcome =
-        budget_reserve(applicant->proxy->budget, &admission->reservation, &refusal);
-    if (outcome == BUDGET_FITS)
-        return reservation_record(applicant->proxy, admission, message);
-    if (may_count) // the bound by size may be far above the prompt
-        return ADMIT_COUNT;
-    if (outcome == BUDGET_WAITS)
-        return ADMIT_WAITS;
-    refusal_describe(&refusal, applicant->run, message);
+    snprintf(message, ADMIT_MESSAGE_MAX,
+             "reeve: ceiling reached: %s; this request could take %s more. Run %s, job %s.", spent,
+             asked, run->id, run->job);
     return ADMIT_REFUSED;
 }
 
-enum admit_outcome admit(struct proxy *proxy, const struct live_run *run,
-                         const struct request_scan *scan, int64_t body_length,
-                         int64_t counted_tokens, struct admission *admission,
-                         char message[static ADMIT_MESSAGE_MAX])
+static enum admit_outcome reserve(struct applicant *applicant, struct admission *admission,
+                                  char message[static ADMIT_MESSAGE_MAX])
 {
-    struct applicant applicant = {.proxy = proxy, .run = run, .now_us = clock_now_us()};
+    const struct proxy *proxy = applicant->proxy;
+    struct budget_reservation *reservation = &admission->reservation;
+    enum budget_outcome outcome = BUDGET_WAITS;
+    struct error err;
+    if (!slope_make(applicant, &err) ||
+        !amounts_make(applicant, admission->max_tokens = output_choose(applicant),
+                      &reservation->held, &err) ||
+        (is_open(applicant->request) &&
+         bound_growth(&applicant->bound, proxy->prices, proxy->tokens_count, applicant->now_us,
+                      &reservation->growth, &err) < 0)) {
+        snprintf(message, ADMIT_MESSAGE_MAX, "max_tokens: %.200s", err.text);
+        return ADMIT_BAD;
+    }
+    if (!applicant->request->is_behind)
+        outcome = budget_reserve(proxy->budget, reservation, &admission->ceiling);
+    if (outcome == BUDGET_FITS)
+        return reservation_record(applicant->proxy, admission, message);
+    // The bound by size may be far above the prompt. So whoever waits has been counted.
+    if (applicant->request->counted_tokens == ADMIT_NOT_COUNTED && input_is_capped(applicant))
+        return ADMIT_COUNT;
+    if (outcome == BUDGET_WAITS)
+        return ADMIT_WAITS;
+    return refuse(applicant, &admission->ceiling, message);
+}
+
+static void admission_init(struct admission *admission, const struct admit_request *request,
+                           int64_t now_us)
+{
+    const struct live_run *run = request->run;
+    *admission = (struct admission){.reservation.reserved_at_us = now_us};
+    memcpy(admission->reservation.run_id, run->id, sizeof(run->id));
+    memcpy(admission->reservation.job, run->job, sizeof(run->job));
+    slice_copy(request->scan->model, admission->model_asked, sizeof(admission->model_asked));
+    memcpy(admission->model, admission->model_asked, sizeof(admission->model));
+    exchange_id_draw(admission->exchange_id, now_us);
+}
+
+enum admit_outcome admit(struct proxy *proxy, const struct admit_request *request,
+                         struct admission *admission, char message[static ADMIT_MESSAGE_MAX])
+{
+    const struct request_scan *scan = request->scan;
+    const struct run_policy *policy = &request->run->policy;
+    struct applicant applicant = {
+        .proxy = proxy,
+        .request = request,
+        .bound = {.scan = scan, .model = admission->model, .input_tokens = input_bound(request)},
+        .now_us = clock_now_us(),
+    };
     if (scan->model.bytes == NULL || scan->max_tokens < 0) {
         snprintf(message, ADMIT_MESSAGE_MAX, "%s: Field required",
                  scan->model.bytes == NULL ? "model" : "max_tokens");
         return ADMIT_BAD;
     }
-    if (!models_are_allowed(&run->policy, scan, message))
+    if (!models_are_allowed(policy, scan, message))
         return ADMIT_DENIED;
-    bool is_capped = has_ceiling(&applicant, BUDGET_COST) || has_ceiling(&applicant, BUDGET_TOKENS);
-    bool is_unbounded = (scan->features & REQUEST_INPUT_UNBOUNDED) != 0;
-    if (is_capped && is_unbounded && counted_tokens == ADMIT_NOT_COUNTED)
+    admission_init(admission, request, applicant.now_us);
+    step_down(&applicant, admission);
+    bool is_capped = input_is_capped(&applicant);
+    if (is_capped && (scan->features & REQUEST_INPUT_UNBOUNDED) != 0 &&
+        request->counted_tokens == ADMIT_NOT_COUNTED)
         return ADMIT_COUNT;
-    if (is_capped && !run->policy.allows_unbounded &&
-        ((is_unbounded && counted_tokens == ADMIT_NOT_COUNTABLE) ||
-         (scan->features & REQUEST_SERVER_TOOLS) != 0)) {
+    if (is_capped && is_open(request) && !policy->allows_unbounded) {
         snprintf(message, ADMIT_MESSAGE_MAX,
                  "reeve: what this request can cost has no bound (%s), and the job is under a "
                  "ceiling; Unbounded=allow lets it pass",
-                 is_unbounded ? "its prompt is not all in the body, and was not counted"
-                              : "server tools");
+                 (scan->features & BOUND_OPEN) != 0
+                     ? "server tools, a container, or fallbacks that the upstream picks"
+                     : "its prompt is not all in the body, and was not counted");
         return ADMIT_DENIED;
     }
-    *admission = (struct admission){.reservation.reserved_at_us = applicant.now_us};
-    slice_copy(scan->model, admission->model_asked, sizeof(admission->model_asked));
-    memcpy(admission->model, admission->model_asked, sizeof(admission->model));
-    snprintf(admission->reservation.run_id, RUN_ID_MAX, "%s", run->id);
-    snprintf(admission->reservation.job, JOB_NAME_MAX, "%s", run->job);
-    exchange_id_draw(admission->exchange_id, applicant.now_us);
-    applicant.bound = (struct bound){
-        .scan = scan,
-        .model = admission->model,
-        .input_tokens = counted_tokens >= 0 ? bound_input_by_count(counted_tokens)
-                                            : bound_input_by_size(body_length),
-    };
-    step_down(&applicant, admission);
-    return reserve(&applicant, admission, counted_tokens == ADMIT_NOT_COUNTED, message);
+    return reserve(&applicant, admission, message);
 }

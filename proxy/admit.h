@@ -15,13 +15,24 @@
 #define ADMIT_NOT_COUNTABLE (-2) // it was asked and did not say
 
 enum admit_outcome {
-    ADMIT_FITS,    // reserved, and the reservation is in the journal
-    ADMIT_COUNT,   // have the upstream count the prompt, then ask again
-    ADMIT_WAITS,   // would fit once what is in flight has settled
-    ADMIT_REFUSED, // does not fit what is settled: a ceiling
-    ADMIT_DENIED,  // the job does not allow this model, or what cannot be bounded
-    ADMIT_BAD,     // the body lacks what a bound needs
-    ADMIT_FAILED,  // the journal cannot take it
+    ADMIT_FITS,      // reserved, and the reservation is in the journal
+    ADMIT_COUNT,     // have the upstream count the prompt, then ask again
+    ADMIT_WAITS,     // would fit once what is in flight has settled, or others have had their turn
+    ADMIT_REFUSED,   // does not fit what is settled: a ceiling
+    ADMIT_UNCOUNTED, // might fit, but nobody can say: the upstream did not count it
+    ADMIT_DENIED,    // the job does not allow this model, or what cannot be bounded
+    ADMIT_BAD,       // the body lacks what a bound needs
+    ADMIT_FAILED,    // the journal cannot take it
+};
+
+// A Messages request that asks to be admitted.
+struct admit_request {
+    const struct live_run *run;
+    const struct request_scan *scan; // of its body
+    int64_t body_length;
+    int64_t counted_tokens; // of its prompt, by the upstream; or one of the constants above
+    int waiting;            // others that wait for a ceiling which covers this one as well
+    bool is_behind;         // one of them came first, so this one does not get in before it
 };
 
 // A reservation, and what else is known of the exchange before it is sent.
@@ -31,12 +42,12 @@ struct admission {
     char model[MODEL_NAME_MAX]; // to be sent; another one after a step down
     int64_t max_tokens;         // to be sent; smaller than asked for when clamped
     struct budget_reservation reservation;
-    uint64_t journal_position; // of its record: on the disk before the first byte is relayed
+    struct budget_ceiling ceiling; // ADMIT_REFUSED, ADMIT_WAITS: what stands in the way, if this
+                                   // one is not behind others
+    uint64_t journal_position;     // of its record: on the disk before the first byte is relayed
 };
 
-// Reserves for a Messages request of `body_length` bytes whose prompt has `counted_tokens` by the
-// upstream's count, or one of the constants above. `message` says why not, for the agent.
-enum admit_outcome admit(struct proxy *proxy, const struct live_run *run,
-                         const struct request_scan *scan, int64_t body_length,
-                         int64_t counted_tokens, struct admission *admission,
-                         char message[static ADMIT_MESSAGE_MAX]);
+// Reserves. `message` says why not, for the agent, unless it fits, waits or is to be counted (under
+// admission->model).
+enum admit_outcome admit(struct proxy *proxy, const struct admit_request *request,
+                         struct admission *admission, char message[static ADMIT_MESSAGE_MAX]);

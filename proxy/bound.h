@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// What the upstream may add to a request by itself, counted or not: nobody can bound it beforehand.
+#define BOUND_OPEN                                                                                 \
+    (REQUEST_SERVER_TOOLS | REQUEST_FALLBACKS_UNNAMED | REQUEST_CONTAINER | REQUEST_SKILLS)
+
 // A request as it is about to be sent.
 struct bound {
     const struct request_scan *scan;
@@ -19,12 +23,18 @@ struct bound {
 // A token is at least one byte of the body; the upstream adds some of its own.
 int64_t bound_input_by_size(int64_t body_length);
 
-// The upstream's own count, which it calls an estimate, with a margin.
-int64_t bound_input_by_count(int64_t counted_tokens);
+// The upstream's own count, which it calls an estimate, with a margin; with a larger one where
+// `other_models` than the one it was counted for may read the prompt.
+int64_t bound_input_by_count(int64_t counted_tokens, bool other_models);
 
 // What an answer of `output_tokens` costs at most, all passes counted: every model that the body
-// names, cache writes at the TTL that it asks for, geo and speed as they may turn out.
-// -ERANGE: beyond int64.
+// names, cache writes at the TTL that it asks for, geo and speed as they may turn out. Grows evenly
+// with `output_tokens`. -ERANGE: beyond int64.
 int bound_amounts(const struct bound *bound, const struct price_table *prices,
                   enum tokens_count count, int64_t output_tokens, int64_t time_us,
                   struct budget_amounts *amounts, struct error *err);
+
+// What an open request is taken to add at most: a whole context window, once.
+int bound_growth(const struct bound *bound, const struct price_table *prices,
+                 enum tokens_count count, int64_t time_us, struct budget_amounts *growth,
+                 struct error *err);

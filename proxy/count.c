@@ -27,10 +27,9 @@ struct count {
 static bool member_counts(struct slice name)
 {
     static const char *const names[] = {
-        "model",         "messages",      "system",
-        "tools",         "tool_choice",   "thinking",
-        "mcp_servers",   "cache_control", "context_management",
-        "output_config", "thread",
+        "messages",           "system",        "tools",         "tool_choice",
+        "thinking",           "mcp_servers",   "cache_control", "output_format",
+        "context_management", "output_config", "thread",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (slice_is(name, names[i]))
@@ -44,33 +43,26 @@ static void text_append(char *text, size_t *length, struct slice piece)
     *length += piece.length;
 }
 
-// The body without what count_tokens does not take. It was found to be a well-formed object before.
-static char *body_make(struct slice body, size_t *length)
+char *count_body_make(struct slice body, const char *model, size_t *length)
 {
+    static const char head[] = "{\"model\":\"";
     struct json_walker walker;
-    char *made = malloc(body.length + 1); // never longer than what it is made of
+    char *made = malloc(sizeof(head) + strlen(model) + body.length + 2); // the rest is the body's
     if (made == NULL)
         return NULL;
     *length = 0;
+    text_append(made, length, slice_of(head));
+    text_append(made, length, slice_of(model));
+    text_append(made, length, slice_of("\""));
     json_walker_init(&walker, body.bytes, body.length);
     json_walker_next(&walker);
-    text_append(made, length, slice_of("{"));
     while (json_walker_next(&walker) == JSON_TOKEN_NAME) {
-        struct slice name = walker.text;
-        enum json_token token = json_walker_next(&walker);
-        bool is_string = token == JSON_TOKEN_STRING;
-        const char *start = is_string ? walker.text.bytes - 1
-                            : token == JSON_TOKEN_OBJECT || token == JSON_TOKEN_ARRAY
-                                ? body.bytes + walker.at - 1
-                                : walker.text.bytes;
-        json_walker_skip(&walker, token);
-        if (!member_counts(name))
+        const char *start = walker.text.bytes - 1; // the member, its name's quote first
+        bool counts = member_counts(walker.text);
+        json_walker_skip(&walker, json_walker_next(&walker));
+        if (!counts)
             continue;
-        if (*length > 1)
-            text_append(made, length, slice_of(","));
-        text_append(made, length, slice_of("\""));
-        text_append(made, length, name);
-        text_append(made, length, slice_of("\":"));
+        text_append(made, length, slice_of(","));
         text_append(made, length, (struct slice){start, (size_t)(body.bytes + walker.at - start)});
     }
     text_append(made, length, slice_of("}"));
@@ -127,14 +119,14 @@ static const struct upstream_receiver receiver = {
     .body_peek = on_body_peek, .head = on_head, .body = on_body, .done = on_done};
 
 int count_start(struct count **count, struct upstream *upstream, const struct http_head *head,
-                struct slice body, const struct credential_secret *secret,
+                struct slice body, const char *model, const struct credential_secret *secret,
                 void (*done)(void *context, int64_t input_tokens), void *context, struct error *err)
 {
     struct authorized_request authorized;
     char target[TARGET_MAX];
     struct count *started = calloc(1, sizeof(*started));
     if (started != NULL)
-        started->body = body_make(body, &started->body_length);
+        started->body = count_body_make(body, model, &started->body_length);
     if (started == NULL || started->body == NULL) {
         free(started);
         return error_set(err, -ENOMEM, "out of memory to count a prompt");

@@ -8,13 +8,14 @@
 #include "exchange_state.h"
 #include "identify.h"
 #include "log.h"
+#include "splice.h"
+#include "waiting.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_AFTER_S 30 // after a wait for reserved money was in vain; clients obey up to 60
-#define DRAIN_MAX_S 60   // for the usage of an agent that has left
+#define DRAIN_MAX_S 60 // for the usage of an agent that has left
 #define DRAIN_BYTES_MAX (8 << 20)
 #define DRAINING_MAX 256
 
@@ -26,7 +27,7 @@ static void exchange_count(struct exchange *exchange);
 static void exchange_send(struct exchange *exchange);
 static void exchange_finish(struct exchange *exchange);
 static void on_timer(evutil_socket_t fd, short what, void *context);
-static void on_flush(evutil_socket_t fd, short what, void *context);
+static void on_soon(evutil_socket_t fd, short what, void *context);
 static void on_durable(struct journal_waiter *waiter, int result);
 
 // ---- begin: whose is it, and what does it ask for?
@@ -54,7 +55,7 @@ static const char *head_refusal(const struct http_head *head, struct route route
 }
 
 static const struct exchange_callbacks callbacks = {
-    .timer = on_timer, .flush = on_flush, .durable = on_durable};
+    .timer = on_timer, .soon = on_soon, .durable = on_durable};
 
 struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
                                 const struct http_head *head, char *bytes)
@@ -70,8 +71,9 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
     }
     const char *message = identify_refusal(identify(proxy->runs, head, &run));
     if (message == NULL && run->closing) {
+        run->refused++;
         reply.status = 402;
-        message = "reeve: this run is being ended";
+        message = exchange_closing_message(run);
     }
     if (message == NULL)
         message = head_refusal(head, route, &reply);
@@ -162,65 +164,49 @@ static void exchange_scan(struct exchange *exchange)
     }
 }
 
-// Asks for a smaller answer, or another model, than the agent did: only those bytes change.
-static void exchange_splice(struct exchange *exchange)
-{
-    const struct request_scan *scan = exchange->scan;
-    const struct admission *admission = &exchange->admission;
-    char text[REQUEST_SPLICE_TEXT_MAX];
-    if (admission->max_tokens < scan->max_tokens) {
-        snprintf(text, sizeof(text), "%" PRId64, admission->max_tokens);
-        request_body_splice(&exchange->body, scan->max_tokens_at.offset, scan->max_tokens_at.length,
-                            text);
-    }
-    if (strcmp(admission->model, admission->model_asked) != 0) {
-        snprintf(text, sizeof(text), "\"%s\"", admission->model);
-        request_body_splice(&exchange->body, scan->model_at.offset, scan->model_at.length, text);
-    }
-}
-
-static void exchange_wait(struct exchange *exchange)
-{
-    int64_t now_us = clock_monotonic_us();
-    if (exchange->state != EXCHANGE_WAITING) {
-        exchange_enter(exchange, EXCHANGE_WAITING);
-        exchange->waits_until_us = now_us + exchange->proxy->wait_max_s * 1000000;
-    }
-    // Each trial in between has taken the timer off (event_active(3)).
-    int64_t left_us = exchange->waits_until_us > now_us ? exchange->waits_until_us - now_us : 0;
-    event_add(&exchange->timer, &(struct timeval){left_us / 1000000, left_us % 1000000});
-}
-
 static void exchange_admit(struct exchange *exchange)
 {
+    static const struct reply refusals[] = {
+        [ADMIT_REFUSED] = {.status = 402, .never_retry = true}, [ADMIT_UNCOUNTED] = {.status = 503},
+        [ADMIT_DENIED] = {.status = 403, .never_retry = true},  [ADMIT_BAD] = {.status = 400},
+        [ADMIT_FAILED] = {.status = 503, .never_retry = true},
+    };
     char message[ADMIT_MESSAGE_MAX];
-    switch (admit(exchange->proxy, exchange->run, exchange->scan, exchange->body.length,
-                  exchange->counted_tokens, &exchange->admission, message)) {
+    enum budget_scope ahead = waiting_find_ahead(exchange);
+    struct admit_request request = {
+        .run = exchange->run,
+        .scan = exchange->scan,
+        .body_length = exchange->body.length,
+        .counted_tokens = exchange->counted_tokens,
+        .waiting = waiting_count(exchange),
+        .is_behind = ahead != BUDGET_SCOPES,
+    };
+    if (exchange->run->closing) {
+        exchange_refuse(exchange, &refusals[ADMIT_REFUSED],
+                        exchange_closing_message(exchange->run));
+        return;
+    }
+    enum admit_outcome outcome = admit(exchange->proxy, &request, &exchange->admission, message);
+    switch (outcome) {
     case ADMIT_FITS:
         exchange->reserved = true;
-        exchange_splice(exchange);
+        waiting_leave(exchange);
+        splice_admitted(&exchange->body, exchange->scan, &exchange->admission);
         exchange_send(exchange);
         return;
     case ADMIT_COUNT:
         exchange_count(exchange);
         return;
     case ADMIT_WAITS:
-        exchange_wait(exchange);
+        waiting_join(exchange, request.is_behind ? ahead : exchange->admission.ceiling.scope);
         return;
     case ADMIT_REFUSED:
         exchange_at_ceiling(exchange, message);
-        exchange_refuse(exchange, &(struct reply){.status = 402, .never_retry = true}, message);
-        return;
-    case ADMIT_DENIED:
-        exchange_refuse(exchange, &(struct reply){.status = 403, .never_retry = true}, message);
-        return;
-    case ADMIT_BAD:
-        exchange_refuse(exchange, &(struct reply){.status = 400}, message);
-        return;
-    case ADMIT_FAILED:
-        exchange_refuse(exchange, &(struct reply){.status = 503, .never_retry = true}, message);
-        return;
+        break;
+    default:
+        break;
     }
+    exchange_refuse(exchange, &refusals[outcome], message);
 }
 
 static void on_counted(void *context, int64_t input_tokens)
@@ -238,22 +224,23 @@ static void exchange_count(struct exchange *exchange)
     const struct credential *credential =
         credential_pool_pick(proxy->credentials, clock_now_us() / 1000);
     exchange_enter(exchange, EXCHANGE_COUNTING);
-    if (credential == NULL || count_start(&exchange->count, proxy->upstream, exchange->head,
-                                          request_body_slice(&exchange->body), &credential->secret,
-                                          on_counted, exchange, &err) < 0)
+    if (credential == NULL ||
+        count_start(&exchange->count, proxy->upstream, exchange->head,
+                    request_body_slice(&exchange->body), exchange->admission.model,
+                    &credential->secret, on_counted, exchange, &err) < 0)
         on_counted(exchange, -1);
 }
 
-// The time to wait, or to drain, is up; or money has been freed.
+// The time to wait, or to drain, is up.
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
     (void)fd;
-    if (exchange->state == EXCHANGE_WAITING && (what & EV_TIMEOUT) == 0) {
-        exchange_admit(exchange);
-    } else if (exchange->state == EXCHANGE_WAITING) {
-        exchange_refuse(exchange, &(struct reply){.status = 429, .retry_after_s = RETRY_AFTER_S},
-                        "reeve: requests in flight have reserved what is left of the ceiling");
+    (void)what;
+    if (exchange->state == EXCHANGE_WAITING) {
+        char message[WAITING_MESSAGE_MAX];
+        struct reply reply = waiting_refusal(exchange, message);
+        exchange_refuse(exchange, &reply, message);
     } else if (exchange->state == EXCHANGE_DRAINING) {
         upstream_cancel(take_pointer(&exchange->transfer));
         exchange_settle(exchange, EXCHANGE_CLIENT_GONE);
@@ -389,15 +376,19 @@ static void on_head(void *context, const struct http_head *head)
         exchange_agent_gone(exchange);
         return;
     }
-    event_active(&exchange->flush, EV_TIMEOUT, 0);
+    event_active(&exchange->soon, EV_TIMEOUT, 0);
 }
 
-static void on_flush(evutil_socket_t fd, short what, void *context)
+// Money has been freed, or a response's head has come and no body with it.
+static void on_soon(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
     (void)fd;
     (void)what;
-    relay_flush(&exchange->relay);
+    if (exchange->state == EXCHANGE_WAITING)
+        exchange_admit(exchange);
+    else
+        relay_flush(&exchange->relay);
 }
 
 static void on_body(void *context, const char *bytes, size_t length, bool last)

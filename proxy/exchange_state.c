@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "settle.h"
+#include "waiting.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -40,11 +41,12 @@ struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct l
     exchange->head = head_copy;
     exchange->first_byte_us = -1;
     exchange->counted_tokens = ADMIT_NOT_COUNTED;
+    exchange->waits_for = BUDGET_SCOPES;
     exchange->attempt = 1;
     exchange->upload.total_max = route.body_bytes_max;
     exchange->durable.synced = callbacks->durable;
     event_assign(&exchange->timer, proxy->base, -1, 0, callbacks->timer, exchange);
-    event_assign(&exchange->flush, proxy->base, -1, 0, callbacks->flush, exchange);
+    event_assign(&exchange->soon, proxy->base, -1, 0, callbacks->soon, exchange);
     request_body_init(&exchange->body, head->content_length, route.body_bytes_max,
                       &proxy->body_bytes_held, proxy->spool_directory);
     slice_copy(head->path, exchange->path, sizeof(exchange->path));
@@ -102,7 +104,8 @@ void exchange_end(struct exchange *exchange)
     exchange_enter(exchange, EXCHANGE_ENDED);
     journal_wait_cancel(proxy->journal, &exchange->durable);
     event_del(&exchange->timer);
-    event_del(&exchange->flush);
+    event_del(&exchange->soon);
+    waiting_leave(exchange);
     relay_done(&exchange->relay);
     exchange_head_forget(exchange);
     if (exchange->count != NULL)
@@ -135,8 +138,13 @@ void exchange_at_ceiling(struct exchange *exchange, const char *message)
     struct live_run *run = exchange->run;
     log_event(LOG_NOTICE, "ceiling_reached", "run", run->id, "job", run->job, "reason", message,
               NULL);
-    run->at_ceiling = true;
+    snprintf(run->at_ceiling, sizeof(run->at_ceiling), "%s", message);
     exchange->proxy->run_at_ceiling(run, message, exchange->proxy->context);
+}
+
+const char *exchange_closing_message(const struct live_run *run)
+{
+    return run->at_ceiling[0] != '\0' ? run->at_ceiling : "reeve: this run is being ended";
 }
 
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
@@ -170,9 +178,5 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
     if (overrun)
         exchange_at_ceiling(exchange,
                             "reeve: what the upstream added by itself went above a ceiling");
-    // Money that was only held is free again: those who wait for it try anew, oldest first.
-    struct exchange *each;
-    TAILQ_FOREACH(each, &exchange->proxy->exchanges, link)
-    if (each->state == EXCHANGE_WAITING)
-        event_active(&each->timer, EV_READ, 0);
+    waiting_retry(exchange->proxy); // what was only held is free again
 }

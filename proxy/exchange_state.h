@@ -33,7 +33,8 @@ enum exchange_state {
 };
 
 struct exchange {
-    TAILQ_ENTRY(exchange) link; // of all, oldest first
+    TAILQ_ENTRY(exchange) link;         // of all, oldest first
+    TAILQ_ENTRY(exchange) waiting_link; // of those that wait, see waiting.h
     struct proxy *proxy;
     struct agent *agent; // NULL once it has left or is answered
     struct live_run *run;
@@ -45,6 +46,7 @@ struct exchange {
     struct upload upload;
     struct request_scan *scan; // of a Messages body, until it is sent
     struct admission admission;
+    enum budget_scope waits_for; // the ceiling's; BUDGET_SCOPES: it is not in the queue
     struct count *count;
     int64_t counted_tokens; // of the prompt, or one of admit.h's constants
     struct credential *credential;
@@ -53,7 +55,7 @@ struct exchange {
     struct relay relay;
     struct journal_waiter durable;
     struct event timer; // waiting and draining
-    struct event flush; // the response's head, if no body comes along with it
+    struct event soon;  // asks again for money, or sends a response's head that comes alone
     bool reserved;      // and not settled
     bool streamed;
     bool on_disk; // the reservation is, or there is none
@@ -67,7 +69,7 @@ struct exchange {
 // What calls an exchange besides the server and the upstream.
 struct exchange_callbacks {
     void (*timer)(evutil_socket_t fd, short what, void *exchange);
-    void (*flush)(evutil_socket_t fd, short what, void *exchange);
+    void (*soon)(evutil_socket_t fd, short what, void *exchange);
     void (*durable)(struct journal_waiter *waiter, int result);
 };
 
@@ -88,6 +90,9 @@ void exchange_head_forget(struct exchange *exchange);
 
 // The run has come to a ceiling and is to end.
 void exchange_at_ceiling(struct exchange *exchange, const char *message);
+
+// What to tell an agent whose run takes no new exchange.
+const char *exchange_closing_message(const struct live_run *run);
 
 // Replaces the reservation, if there is one left, by what the meter has seen.
 void exchange_settle(struct exchange *exchange, enum exchange_end end);

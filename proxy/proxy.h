@@ -10,6 +10,7 @@
 #define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 503
 
 struct budget;
+struct budget_ceiling;
 struct credential_pool;
 struct event_base;
 struct exchange;
@@ -34,12 +35,17 @@ struct proxy {
     int64_t wait_max_s; // for money that is only reserved
     // An exchange of this run has been refused at a ceiling: the run is to end.
     void (*run_at_ceiling)(struct live_run *run, const char *message, void *context);
+    // An exchange of this run has taken a ceiling that covers it to the job's SoftLimit=. Once for
+    // each ceiling and period since the start of the daemon.
+    void (*soft_limit_reached)(struct live_run *run, const struct budget_ceiling *ceiling,
+                               void *context);
     // An exchange or a free call of this run has ended.
     void (*run_exchange_ended)(struct live_run *run, void *context);
     void *context;
 
-    // Kept by exchange.c and request_body.c.
+    // Kept by exchange.c, waiting.c and request_body.c.
     TAILQ_HEAD(exchange_list, exchange) exchanges; // oldest first
+    TAILQ_HEAD(waiting_list, exchange) waiting;    // for reserved money, first come first
     size_t exchange_count;
     size_t draining_count;
     int64_t body_bytes_held;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define RUN_TABLE_MAX 1024 // live runs
+#define RUN_AT_CEILING_MAX 512
 
 // What a run's job allows. Texts outlive the run.
 struct run_policy {
@@ -35,8 +36,8 @@ struct live_run {
     int64_t refused;
     struct token_counts tokens;
     int exchanges_in_flight;
-    bool closing;    // no new exchanges: the run is being ended
-    bool at_ceiling; // an exchange was refused for a ceiling: the run is to end
+    bool closing;                        // no new exchanges: the run is being ended
+    char at_ceiling[RUN_AT_CEILING_MAX]; // what an exchange was refused for, as agents are told
 };
 
 struct run_table;

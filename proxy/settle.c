@@ -98,6 +98,15 @@ static void log_settlement(const struct journal_settlement *record)
               record->unknown_model ? "yes" : NULL, "request_id", record->request_id, NULL);
 }
 
+static void report_soft_limits(struct proxy *proxy, struct live_run *run, int64_t time_us)
+{
+    struct budget_ceiling reached[BUDGET_CEILINGS_MAX];
+    size_t count = budget_take_soft_limits(proxy->budget, run->id, run->job, time_us,
+                                           run->policy.soft_percent, reached);
+    for (size_t i = 0; i < count; i++)
+        proxy->soft_limit_reached(run, &reached[i], proxy->context);
+}
+
 static bool is_overrun(const struct proxy *proxy, const struct admission *admission,
                        const struct budget_amounts *used)
 {
@@ -158,6 +167,7 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
                        NULL, &err) < 0)
         log_event(LOG_CRIT, "settlement_not_journaled", "run", run->id, "error", err.text, NULL);
     budget_settle(proxy->budget, &admission->reservation, &used);
+    report_soft_limits(proxy, run, admission->reservation.reserved_at_us);
     add_to_run(run, &record);
     log_settlement(&record);
     return is_overrun(proxy, admission, &used);

@@ -62,7 +62,7 @@ static void assert_cost(const struct budget *budget, enum budget_scope scope, co
 START_TEST(outcomes_come_in_order)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation first = ask("r1", "j", NOON, 60);
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 100);
     ck_assert_int_eq(budget_reserve(budget, &first, &refusal), BUDGET_FITS);
@@ -90,7 +90,7 @@ END_TEST
 START_TEST(refusal_goes_before_waiting)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation first = ask("r1", "j", NOON, 60);
     ck_assert_int_eq(budget_reserve(budget, &first, &refusal), BUDGET_FITS);
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 100);     // would wait
@@ -111,7 +111,7 @@ START_TEST(all_ceilings_hold_or_none)
     for (size_t tight = 0; tight < BUDGET_SCOPES; tight++)
         for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
             struct budget *budget = make_budget("UTC");
-            struct budget_refusal refusal;
+            struct budget_ceiling refusal;
             struct budget_reservation asked = ask("r1", "j", NOON, 100);
             asked.held.of[BUDGET_OUTPUT_TOKENS] = 5;
             limit(budget, scopes[tight], names[tight], kind, asked.held.of[kind] - 1);
@@ -132,7 +132,7 @@ END_TEST
 START_TEST(others_are_not_covered)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation asked = ask("r1", "j", NOON, 100), other = ask("r2", "k", NOON, 100);
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 0);
     limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 0);
@@ -148,7 +148,7 @@ END_TEST
 START_TEST(overrun_is_booked_and_ends_it)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation asked = ask("r1", "j", NOON, 50), nothing = ask("r1", "j", NOON, 0);
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 100);
     ck_assert_int_eq(budget_reserve(budget, &asked, &refusal), BUDGET_FITS);
@@ -166,7 +166,7 @@ END_TEST
 START_TEST(amounts_beyond_measure_do_not_wrap)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation vast = ask("r1", "j", NOON, INT64_MAX),
                               small = ask("r1", "j", NOON, 1);
     ck_assert_int_eq(budget_reserve(budget, &vast, &refusal), BUDGET_FITS);
@@ -202,7 +202,7 @@ static const struct {
 START_TEST(reservation_counts_in_its_period)
 {
     struct budget *budget = make_budget(moments[_i].zone);
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation before = ask("r1", "j", moments[_i].before_us, 7);
     struct budget_reservation after = ask("r1", "j", moments[_i].after_us, 5);
     ck_assert_int_eq(budget_reserve(budget, &before, &refusal), BUDGET_FITS);
@@ -236,7 +236,7 @@ static int count_accounts(const struct budget *budget)
 START_TEST(accounts_of_the_past_are_dropped_unless_held)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation open = ask("r1", "j", NOON, 7);
     ck_assert_int_eq(budget_reserve(budget, &open, &refusal), BUDGET_FITS);
     for (int day = 0; day < 100; day++) {
@@ -258,7 +258,7 @@ END_TEST
 START_TEST(too_many_accounts_wait_for_room)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation each = ask("", "j", NOON, 1);
     enum budget_outcome outcome = BUDGET_FITS;
     int runs = 0;
@@ -283,7 +283,7 @@ END_TEST
 START_TEST(run_is_forgotten_with_its_last_reservation)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation asked = ask("r1", "j", NOON, 7);
     int64_t settled, held, limit_now;
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 100);
@@ -303,7 +303,7 @@ END_TEST
 START_TEST(room_is_that_of_the_tightest_ceiling)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation asked = ask("r1", "j", NOON, 30);
     int64_t room_settled, room_now;
     budget_room(budget, "r1", "j", NOON, BUDGET_COST, &room_settled, &room_now);
@@ -326,7 +326,7 @@ END_TEST
 START_TEST(fair_share_leaves_room_for_the_others)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation big = ask("big", "j", NOON, 0), small[7];
     ck_assert_int_eq(budget_fair_share(budget, "big", "j", NOON, BUDGET_COST, 0), LIMIT_NONE);
     limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 1000);
@@ -363,7 +363,7 @@ static struct budget_reservation ask_growing(int64_t cost, int64_t growth)
 START_TEST(one_that_grows_is_alone_where_room_is_short)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation first = ask_growing(10, 500), second = ask_growing(10, 500);
     struct budget_reservation plain = ask("r1", "j", NOON, 10);
     limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 100);
@@ -383,7 +383,7 @@ END_TEST
 START_TEST(those_that_grow_go_together_where_there_is_room)
 {
     struct budget *budget = make_budget("UTC");
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation growing = ask_growing(10, 300), plain = ask("r1", "j", NOON, 360);
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 1000);
     for (int i = 0; i < 3; i++)
@@ -403,7 +403,7 @@ START_TEST(those_that_grow_go_together_where_there_is_room)
 END_TEST
 
 static size_t take_soft(struct budget *budget, int64_t time_us,
-                        struct budget_soft_limit reached[static BUDGET_SOFT_LIMITS_MAX])
+                        struct budget_ceiling reached[static BUDGET_CEILINGS_MAX])
 {
     size_t count = budget_take_soft_limits(budget, "r1", "j", time_us, 80, reached);
     ck_assert_int_eq(budget_soft_limit_is_reached(budget, "r1", "j", time_us, 80) || count == 0,
@@ -413,7 +413,7 @@ static size_t take_soft(struct budget *budget, int64_t time_us,
 
 static void spend(struct budget *budget, int64_t time_us, int64_t cost)
 {
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     struct budget_reservation reservation = ask("r1", "j", time_us, cost);
     ck_assert_int_eq(budget_reserve(budget, &reservation, &refusal), BUDGET_FITS);
     ck_assert_int_eq(budget_soft_limit_is_reached(budget, "r2", "k", time_us, 80), false);
@@ -423,7 +423,7 @@ static void spend(struct budget *budget, int64_t time_us, int64_t cost)
 START_TEST(soft_limit_is_taken_once_in_a_period)
 {
     struct budget *budget = make_budget("Europe/Berlin");
-    struct budget_soft_limit reached[BUDGET_SOFT_LIMITS_MAX];
+    struct budget_ceiling reached[BUDGET_CEILINGS_MAX];
     limit(budget, BUDGET_RUN, "r1", BUDGET_COST, 1000);
     limit(budget, BUDGET_JOB_DAY, "j", BUDGET_COST, 100);
     spend(budget, NOON, 79);

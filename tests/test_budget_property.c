@@ -215,7 +215,7 @@ static void make_budget(struct trial *trial)
 static void try_reserve(struct trial *trial)
 {
     struct deed *deed = &trial->deeds[trial->deed_count];
-    struct budget_refusal refusal;
+    struct budget_ceiling refusal;
     int run = (int)draw(trial, RUNS);
     *deed = (struct deed){.reservation = {.reserved_at_us = trial->now_us}};
     deed->reservation.run_id[0] = (char)('0' + run);
