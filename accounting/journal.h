@@ -30,7 +30,8 @@ struct journal_options {
     int (*replay)(const struct journal_record *record, void *context, struct error *err);
 
     // Called when a segment begins, by journal_open(), journal_append() or journal_dispatch():
-    // gives every account that has something settled to journal_checkpoint_account(). May be NULL.
+    // gives every account that has something settled to journal_checkpoint_account(), and what else
+    // a start has to know to journal_checkpoint_record(). May be NULL.
     //
     // So what is settled in the budget must be what the journal holds: book a settlement in the
     // budget after its journal_append(), before anything else is appended.
@@ -84,6 +85,10 @@ int journal_append(struct journal *journal, const struct journal_record *record,
 // To be called from the checkpoint callback alone.
 void journal_checkpoint_account(struct journal_checkpoint *checkpoint,
                                 const struct journal_account *account);
+
+// The same for a record of another type, which is repeated as it is now.
+void journal_checkpoint_record(struct journal_checkpoint *checkpoint,
+                               const struct journal_record *record);
 
 // Calls `waiter->synced` from journal_dispatch(), never from here. The waiter stays the caller's,
 // until called or cancelled. Waiters are called in the order of their positions.

@@ -32,6 +32,12 @@ void journal_checkpoint_account(struct journal_checkpoint *checkpoint,
     checkpoint_add(checkpoint, JOURNAL_ACCOUNT, account);
 }
 
+void journal_checkpoint_record(struct journal_checkpoint *checkpoint,
+                               const struct journal_record *record)
+{
+    checkpoint_add(checkpoint, record->type, record->fields);
+}
+
 int journal_checkpoint_gather(struct journal_checkpoint *checkpoint,
                               const struct journal_options *options,
                               const struct journal_live *live, size_t length_max, struct error *err)

@@ -126,6 +126,8 @@ void journal_live_apply(struct journal_live *live, const struct journal_record *
             live->runs[index] = live->runs[--live->run_count];
         break;
     case JOURNAL_ALERT:
+    case JOURNAL_ALERT_SENT:
+    case JOURNAL_RUN_CACHE:
     case JOURNAL_ACCOUNT:
     case JOURNAL_CHECKPOINT_END:
     case JOURNAL_SEGMENT_END:

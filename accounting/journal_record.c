@@ -144,8 +144,31 @@ static const struct field run_close_fields[] = {
 };
 
 static const struct field alert_fields[] = {
-    TEXT(alert, kind), TEXT(alert, run_id),        TEXT(alert, job),
-    TEXT(alert, text), INT64(alert, raised_at_us),
+    TEXT(alert, kind),
+    TEXT(alert, run_id),
+    TEXT(alert, job),
+    TEXT(alert, text),
+    INT64(alert, raised_at_us),
+    TEXT(alert, subject),
+    INT64(alert, period_start_us),
+    ENUM(alert, unit, ALERT_UNIT_US),
+    INT64(alert, amount),
+    INT64(alert, limit),
+    TEXT(alert, channels),
+};
+
+static const struct field alert_sent_fields[] = {
+    INT64(alert_sent, raised_at_us),
+    TEXT(alert_sent, channel),
+    INT64(alert_sent, sent_at_us),
+    BOOL(alert_sent, given_up),
+};
+
+static const struct field run_cache_fields[] = {
+    TEXT(run_cache, job),
+    INT64(run_cache, closed_at_us),
+    INT64(run_cache, savable_pico_usd),
+    INT64(run_cache, saved_pico_usd),
 };
 
 static const struct field account_fields[] = {
@@ -185,7 +208,9 @@ static const struct record_layout layouts[] = {
     LAYOUT(JOURNAL_RESERVATION, 1, reservation),
     LAYOUT(JOURNAL_SETTLEMENT, 1, settlement),
     LAYOUT(JOURNAL_RUN_CLOSE, 1, run_close),
-    LAYOUT(JOURNAL_ALERT, 1, alert),
+    LAYOUT(JOURNAL_ALERT, 2, alert),
+    LAYOUT(JOURNAL_ALERT_SENT, 1, alert_sent),
+    LAYOUT(JOURNAL_RUN_CACHE, 1, run_cache),
     LAYOUT(JOURNAL_ACCOUNT, 1, account),
     LAYOUT(JOURNAL_CHECKPOINT_END, 1, checkpoint_end),
     LAYOUT(JOURNAL_SEGMENT_END, 1, segment_end),

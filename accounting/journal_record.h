@@ -19,6 +19,10 @@
 #define JOURNAL_RECORD_BYTES_MAX (JOURNAL_FRAME_BYTES + JOURNAL_PAYLOAD_MAX)
 #define JOURNAL_TEXT_MAX 256 // command lines, paths, upstream request ids: longer ones are cut
 #define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
+#define ALERT_SUBJECT_MAX 160
+#define ALERT_CHANNELS_MAX 16                 // that an alert can be owed to
+#define ALERT_CHANNEL_MAX (JOB_NAME_MAX + 16) // "ops/url"
+#define ALERT_CHANNELS_TEXT_MAX (ALERT_CHANNELS_MAX * ALERT_CHANNEL_MAX)
 
 enum journal_record_type {
     JOURNAL_RUN_OPEN = 1,
@@ -26,8 +30,11 @@ enum journal_record_type {
     JOURNAL_SETTLEMENT = 3,
     JOURNAL_RUN_CLOSE = 4,
     JOURNAL_ALERT = 5,
-    // Written by the journal itself. A segment begins with a checkpoint: accounts, live runs
-    // (RUN_OPEN and RUN_TOTALS again), open reservations (RESERVATION again), CHECKPOINT_END.
+    JOURNAL_ALERT_SENT = 6,
+    JOURNAL_RUN_CACHE = 7,
+    // Written by the journal itself. A segment begins with a checkpoint: accounts, what the daemon
+    // adds (ALERT and RUN_CACHE again), live runs (RUN_OPEN and RUN_TOTALS again), open
+    // reservations (RESERVATION again), CHECKPOINT_END.
     JOURNAL_ACCOUNT = 16,
     JOURNAL_CHECKPOINT_END = 17, // the checkpoint before it is whole
     JOURNAL_SEGMENT_END = 18,    // go on in the next segment
@@ -123,12 +130,46 @@ struct journal_run_close {
     struct token_counts tokens;
 };
 
+// What the amounts of an alert are.
+enum alert_unit {
+    ALERT_UNIT_NONE, // there are none
+    ALERT_UNIT_PICO_USD,
+    ALERT_UNIT_TOKENS,
+    ALERT_UNIT_OUTPUT_TOKENS,
+    ALERT_UNIT_REQUESTS,
+    ALERT_UNIT_BYTES,
+    ALERT_UNIT_US,
+};
+
 struct journal_alert {
-    char kind[16]; // ceiling soft oom timeout escape credential ledger price duplicate cache
+    char kind[16]; // ceiling soft oom timeout escape credential ledger price duplicate cache test
     char run_id[RUN_ID_MAX];
     char job[JOB_NAME_MAX];
     char text[JOURNAL_TEXT_MAX];
-    int64_t raised_at_us;
+    int64_t raised_at_us; // its identity: no two alerts of a journal share it
+    // Since version 2.
+    char subject[ALERT_SUBJECT_MAX]; // of one kind, subject and period one alert is raised
+    int64_t period_start_us;         // 0: there is no period
+    enum alert_unit unit;
+    int64_t amount;
+    int64_t limit;                          // 0: there is none
+    char channels[ALERT_CHANNELS_TEXT_MAX]; // that it is owed to, spaces between
+};
+
+// An alert is not owed to that channel any more.
+struct journal_alert_sent {
+    int64_t raised_at_us; // of the alert
+    char channel[ALERT_CHANNEL_MAX];
+    int64_t sent_at_us;
+    bool given_up; // it has not arrived, and never will
+};
+
+// What the prompt cache saved in a run that has ended, against input at its full price.
+struct journal_run_cache {
+    char job[JOB_NAME_MAX];
+    int64_t closed_at_us;
+    int64_t savable_pico_usd; // had the whole prompt been read from the cache
+    int64_t saved_pico_usd;
 };
 
 // One budget account at the time of a checkpoint.
@@ -166,6 +207,8 @@ struct journal_record {
         const struct journal_settlement *settlement;
         const struct journal_run_close *run_close;
         const struct journal_alert *alert;
+        const struct journal_alert_sent *alert_sent;
+        const struct journal_run_cache *run_cache;
         const struct journal_account *account;
         const struct journal_checkpoint_end *checkpoint_end;
         const struct journal_segment_end *segment_end;
@@ -180,6 +223,8 @@ union journal_record_fields {
     struct journal_settlement settlement;
     struct journal_run_close run_close;
     struct journal_alert alert;
+    struct journal_alert_sent alert_sent;
+    struct journal_run_cache run_cache;
     struct journal_account account;
     struct journal_checkpoint_end checkpoint_end;
     struct journal_segment_end segment_end;

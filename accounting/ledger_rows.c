@@ -167,6 +167,8 @@ int ledger_rows_add_record(struct ledger_rows *rows, const struct journal_record
     case JOURNAL_ALERT:
         return add_alert(rows, place, record->alert, err);
     case JOURNAL_RESERVATION: // becomes a settlement, in any case
+    case JOURNAL_ALERT_SENT:
+    case JOURNAL_RUN_CACHE:
     case JOURNAL_ACCOUNT:
     case JOURNAL_CHECKPOINT_END:
     case JOURNAL_SEGMENT_END:

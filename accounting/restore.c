@@ -1,4 +1,4 @@
-// Restore: the budget as the journal remembers it, at a start; and the checkpoints that it needs.
+// Restore: what the journal remembers, the budget first, at a start; and the checkpoints for it.
 
 #include "restore.h"
 
@@ -31,7 +31,10 @@ static void checkpoint_account(const struct budget_account *account, void *conte
 
 static void on_checkpoint(struct journal_checkpoint *checkpoint, void *context)
 {
-    budget_each(context, checkpoint_account, checkpoint);
+    const struct restore_targets *targets = context;
+    budget_each(targets->budget, checkpoint_account, checkpoint);
+    if (targets->checkpoint != NULL)
+        targets->checkpoint(checkpoint, targets->context);
 }
 
 // Books what a settled exchange counted. Holds are not replayed: what was held is settled by now or
@@ -56,7 +59,10 @@ static int book(struct budget *budget, const struct journal_settlement *settleme
 
 static int on_record(const struct journal_record *record, void *context, struct error *err)
 {
-    struct budget *budget = context;
+    const struct restore_targets *targets = context;
+    struct budget *budget = targets->budget;
+    if (targets->replay != NULL)
+        targets->replay(record, targets->context);
     switch (record->type) {
     case JOURNAL_ACCOUNT:
         return budget_restore_account(budget, record->account->scope, record->account->name,
@@ -146,7 +152,7 @@ static int settle_what_was_open(struct journal *journal, struct budget *budget,
     return 0;
 }
 
-int restore(const char *directory, struct budget *budget, struct journal **journal,
+int restore(const char *directory, struct restore_targets *targets, struct journal **journal,
             struct restore_summary *summary, struct error *err)
 {
     struct journal *opened = NULL;
@@ -155,13 +161,13 @@ int restore(const char *directory, struct budget *budget, struct journal **journ
         .directory = directory,
         .replay = on_record,
         .checkpoint = on_checkpoint,
-        .context = budget,
+        .context = targets,
     };
     int result = journal_open(&opened, &options, &found, err);
     if (result < 0)
         return result;
     *summary = (struct restore_summary){.records = found.records, .torn_bytes = found.torn_bytes};
-    result = settle_what_was_open(opened, budget, summary, err);
+    result = settle_what_was_open(opened, targets->budget, summary, err);
     if (result < 0) {
         journal_close(opened);
         return result;

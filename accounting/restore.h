@@ -1,4 +1,4 @@
-// Restore: the budget as the journal remembers it, at a start; and the checkpoints that it needs.
+// Restore: what the journal remembers, the budget first, at a start; and the checkpoints for it.
 //
 // Every spent picodollar is back before the first request is taken. What was reserved when the
 // daemon died is an orphan: nobody knows what it used, so it is charged in full.
@@ -8,6 +8,16 @@
 #include "error.h"
 #include "journal.h"
 
+// What is filled from the journal, and gives its checkpoints. Outlives the journal.
+struct restore_targets {
+    struct budget *budget;
+    // Others who remember by the journal: called for every record that a start has to know, and
+    // when a segment begins. NULL: there is nobody.
+    void (*replay)(const struct journal_record *record, void *context);
+    void (*checkpoint)(struct journal_checkpoint *checkpoint, void *context);
+    void *context;
+};
+
 struct restore_summary {
     size_t orphans;   // reservations charged in full
     size_t runs_lost; // runs that were live
@@ -15,7 +25,7 @@ struct restore_summary {
     uint64_t torn_bytes; // cut off at the end of the journal
 };
 
-// Opens the journal in `directory`, replays it into `budget`, settles the orphans and closes the
-// runs that were live. `budget` outlives the journal, which takes its checkpoints from it.
-int restore(const char *directory, struct budget *budget, struct journal **journal,
+// Opens the journal in `directory`, replays it into `targets`, settles the orphans and closes the
+// runs that were live.
+int restore(const char *directory, struct restore_targets *targets, struct journal **journal,
             struct restore_summary *summary, struct error *err);

@@ -48,6 +48,7 @@ struct serve {
     struct event *terminate, *interrupt, *journal_ready, *drain;
     struct price_table *prices;
     struct budget *budget;
+    struct restore_targets restored;
     struct journal *journal;
     struct credential_pool *credentials;
     struct run_table *runs;
@@ -213,8 +214,10 @@ static int accounting_open(struct serve *serve, struct error *err)
                      : price_table_load_builtin(&serve->prices, err);
     if (result == 0)
         result = budget_new(&serve->budget, options->time_zone, err);
+    serve->restored.budget = serve->budget;
     if (result == 0)
-        result = restore(serve->paths.journal_dir, serve->budget, &serve->journal, &summary, err);
+        result =
+            restore(serve->paths.journal_dir, &serve->restored, &serve->journal, &summary, err);
     if (result == 0)
         result = serve_ceilings_set(serve->budget, &serve->config, err);
     if (result < 0)

@@ -163,6 +163,12 @@ static inline void sample_alert(struct samples *samples, struct journal_alert *a
     SAMPLE_TEXT(samples, alert->job);
     SAMPLE_TEXT(samples, alert->text);
     alert->raised_at_us = sample_int64(samples);
+    SAMPLE_TEXT(samples, alert->subject);
+    alert->period_start_us = sample_int64(samples);
+    alert->unit = (enum alert_unit)samples_below(samples, ALERT_UNIT_US + 1);
+    alert->amount = sample_int64(samples);
+    alert->limit = sample_int64(samples);
+    SAMPLE_TEXT(samples, alert->channels);
 }
 
 static inline void sample_account(struct samples *samples, struct journal_account *account)
@@ -197,6 +203,18 @@ static inline void sample_make(struct samples *samples, enum journal_record_type
     case JOURNAL_ALERT:
         sample_alert(samples, &fields->alert);
         break;
+    case JOURNAL_ALERT_SENT:
+        fields->alert_sent.raised_at_us = sample_int64(samples);
+        SAMPLE_TEXT(samples, fields->alert_sent.channel);
+        fields->alert_sent.sent_at_us = sample_int64(samples);
+        fields->alert_sent.given_up = samples_below(samples, 2) == 1;
+        break;
+    case JOURNAL_RUN_CACHE:
+        SAMPLE_TEXT(samples, fields->run_cache.job);
+        fields->run_cache.closed_at_us = sample_int64(samples);
+        fields->run_cache.savable_pico_usd = sample_int64(samples);
+        fields->run_cache.saved_pico_usd = sample_int64(samples);
+        break;
     case JOURNAL_ACCOUNT:
         sample_account(samples, &fields->account);
         break;
@@ -229,6 +247,8 @@ static inline bool sample_equal(const struct journal_record *left,
         [JOURNAL_SETTLEMENT] = sizeof(a.settlement),
         [JOURNAL_RUN_CLOSE] = sizeof(a.run_close),
         [JOURNAL_ALERT] = sizeof(a.alert),
+        [JOURNAL_ALERT_SENT] = sizeof(a.alert_sent),
+        [JOURNAL_RUN_CACHE] = sizeof(a.run_cache),
         [JOURNAL_ACCOUNT] = sizeof(a.account),
         [JOURNAL_CHECKPOINT_END] = sizeof(a.checkpoint_end),
         [JOURNAL_SEGMENT_END] = sizeof(a.segment_end),

@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const enum journal_record_type types[] = {
-    JOURNAL_RUN_OPEN,   JOURNAL_RESERVATION, JOURNAL_SETTLEMENT,
-    JOURNAL_RUN_CLOSE,  JOURNAL_ALERT,       JOURNAL_ACCOUNT,
+    JOURNAL_RUN_OPEN,   JOURNAL_RESERVATION, JOURNAL_SETTLEMENT,     JOURNAL_RUN_CLOSE,
+    JOURNAL_ALERT,      JOURNAL_ALERT_SENT,  JOURNAL_RUN_CACHE,      JOURNAL_ACCOUNT,
     JOURNAL_RUN_TOTALS, JOURNAL_SEGMENT_END, JOURNAL_CHECKPOINT_END,
 };
 #define TYPES (sizeof(types) / sizeof(types[0]))
@@ -105,21 +105,24 @@ START_TEST(other_versions_are_read)
 
     // A newer one: more fields, of any shape, and a longer text.
     msgpack_sbuffer_clear(&buffer);
-    msgpack_pack_array(&packer, 9);
-    msgpack_pack_int(&packer, JOURNAL_ALERT);
+    msgpack_pack_array(&packer, 10);
+    msgpack_pack_int(&packer, JOURNAL_ALERT_SENT);
     msgpack_pack_int(&packer, 7);
-    msgpack_pack_str_with_body(&packer, "a kind of twenty b..", 20);
-    msgpack_pack_str_with_body(&packer, "run", 3);
-    msgpack_pack_str_with_body(&packer, "job", 3);
-    msgpack_pack_str_with_body(&packer, "text", 4);
     msgpack_pack_int(&packer, 12);
+    static const char channel[] = "a name that is longer than the field for it is, by some twenty "
+                                  "characters and so has to be cut";
+    msgpack_pack_str_with_body(&packer, channel, sizeof(channel) - 1);
+    msgpack_pack_int(&packer, 13);
+    msgpack_pack_true(&packer);
     msgpack_pack_map(&packer, 1);
     msgpack_pack_nil(&packer);
     msgpack_pack_double(&packer, 0.5);
     msgpack_pack_true(&packer);
     ck_assert_int_eq(decode(&buffer, &fields, &record, &err), 0);
-    ck_assert_str_eq(record.alert->kind, "a kind of twent");
-    ck_assert_int_eq(record.alert->raised_at_us, 12);
+    ck_assert_int_eq(record.alert_sent->raised_at_us, 12);
+    ck_assert_uint_eq(strlen(record.alert_sent->channel), ALERT_CHANNEL_MAX - 1);
+    ck_assert_int_eq(strncmp(record.alert_sent->channel, channel, ALERT_CHANNEL_MAX - 1), 0);
+    ck_assert(record.alert_sent->given_up);
 
     // A type that is not known.
     msgpack_sbuffer_clear(&buffer);
