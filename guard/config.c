@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALERT_TIMEOUT_MIN_US 1000000
+#define ALERT_TIMEOUT_MAX_US 300000000
+
 static const struct config_type tokens_count = {
     .form = "uncached, all or output",
     .parse = config_parse_word,
@@ -97,9 +100,13 @@ const struct config_option config_options[] = {
     JOB("KillGrace", config_type_duration, kill_grace_us, "10s"),
     JOB("OnCalendar", config_type_text, on_calendar, ""),
     JOB("Key", config_type_text, key, ""),
-    ALERT("Url", config_type_text, url, ""),
+    ALERT("Url", config_type_url, url, ""),
+    ALERT("UrlCAFile", config_type_path, url_ca_file, ""),
+    ALERT("SecretFile", config_type_path, secret_file, ""),
     ALERT("Exec", config_type_text, exec, ""),
-    ALERT("On", alert_kinds, on, "ceiling oom timeout credential ledger price"),
+    ALERT("Journal", config_type_flag, journal, "no"),
+    ALERT("On", alert_kinds, on, "ceiling oom timeout escape credential ledger price"),
+    ALERT("TimeoutSec", config_type_duration, timeout_us, "10s"),
 };
 const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);
 
@@ -136,8 +143,8 @@ static int set_option(const struct config_option *option, void *object, const ch
     }
     int result = option->type->parse(option->type, value, field);
     if (result == -EINVAL)
-        return error_set(err, result, "%s=%.200s: write %s", option->name, value,
-                         option->type->form);
+        return error_set(err, result, "%s=%.200s: write %s", option->name,
+                         option->type->holds_secret ? "…" : value, option->type->form);
     return result < 0 ? error_set_errno(err, result, "%s=", option->name) : 0;
 }
 
@@ -368,6 +375,20 @@ bool config_address_is_loopback(const char *text)
     return ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr) >> 24 == 127;
 }
 
+static int check_alert(const struct config_alert *alert, struct error *err)
+{
+    if (alert->url == NULL && alert->exec == NULL && !alert->journal)
+        return error_set(err, -EINVAL,
+                         "[Alert %s]: write Url=, Exec= or Journal=yes, where alerts go",
+                         alert->name);
+    if (alert->secret_file != NULL && alert->url == NULL)
+        return error_set(err, -EINVAL,
+                         "[Alert %s]: SecretFile= signs what goes to an Url=", alert->name);
+    if (alert->timeout_us < ALERT_TIMEOUT_MIN_US || alert->timeout_us > ALERT_TIMEOUT_MAX_US)
+        return error_set(err, -EINVAL, "[Alert %s]: TimeoutSec=: write 1s to 5min", alert->name);
+    return 0;
+}
+
 int config_check(const struct config *config, struct error *err)
 {
     const struct config_reeve *reeve = &config->reeve;
@@ -381,9 +402,10 @@ int config_check(const struct config *config, struct error *err)
         if (config->credentials[i].file == NULL)
             return error_set(err, -EINVAL, "[Credential %s]: write File=, where the credential is",
                              config->credentials[i].name);
-    for (size_t i = 0; i < config->alert_count; i++)
-        if (config->alerts[i].url == NULL && config->alerts[i].exec == NULL)
-            return error_set(err, -EINVAL, "[Alert %s]: write Url= or Exec=, where alerts go",
-                             config->alerts[i].name);
+    for (size_t i = 0; i < config->alert_count; i++) {
+        int result = check_alert(&config->alerts[i], err);
+        if (result < 0)
+            return result;
+    }
     return 0;
 }

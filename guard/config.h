@@ -83,9 +83,13 @@ struct config_job { // [Job NAME]
 
 struct config_alert { // [Alert NAME]
     char *name;
-    char *url;
-    char *exec;
-    char *on; // kinds with spaces between
+    char *url;          // that alerts are posted to: its path can be a secret, and is never logged
+    char *url_ca_file;  // certificates to trust in place of the system's
+    char *secret_file;  // what they are signed with; relative to the state directory
+    char *exec;         // a command and its arguments, blanks between
+    char *on;           // kinds with spaces between
+    bool journal;       // to the system journal as well
+    int64_t timeout_us; // of one attempt
 };
 
 struct config {

@@ -79,15 +79,32 @@ void config_print_text(const struct config_type *type, const void *field, FILE *
         fputs(text, stream);
 }
 
+// What follows "http://" or "https://", NULL without either.
+static const char *url_host(const char *url)
+{
+    if (strncmp(url, "https://", 8) == 0)
+        return url + 8;
+    return strncmp(url, "http://", 7) == 0 ? url + 7 : NULL;
+}
+
 static int parse_origin(const struct config_type *type, const char *value, void *field)
 {
     (void)type;
-    const char *host = NULL;
-    if (strncmp(value, "https://", 8) == 0)
-        host = value + 8;
-    else if (strncmp(value, "http://", 7) == 0)
-        host = value + 7;
+    const char *host = url_host(value);
     if (host == NULL || *host == '\0' || *host == ':' || strpbrk(host, "/?#@ \t\\\"") != NULL)
+        return -EINVAL;
+    return replace_text(field, value);
+}
+
+// User and password do not belong in it: they would be sent in the clear to whoever answers.
+static int parse_url(const struct config_type *type, const char *value, void *field)
+{
+    (void)type;
+    const char *host = url_host(value);
+    if (host == NULL || strspn(host, ":/?#") > 0 || *host == '\0' ||
+        strpbrk(value, " \t\\\"#") != NULL)
+        return -EINVAL;
+    if (memchr(host, '@', strcspn(host, "/?")) != NULL)
         return -EINVAL;
     return replace_text(field, value);
 }
@@ -316,6 +333,12 @@ const struct config_type config_type_text = {
     .form = "text", .parse = parse_text, .print = config_print_text, .owns_text = true};
 const struct config_type config_type_path = {
     .form = "a path", .parse = parse_text, .print = config_print_text, .owns_text = true};
+const struct config_type config_type_url = {
+    .form = "a URL such as https://hooks.example.com/alerts, without user and password",
+    .parse = parse_url,
+    .print = config_print_text,
+    .holds_secret = true,
+    .owns_text = true};
 const struct config_type config_type_origin = {
     .form = "an origin such as https://api.anthropic.com, without a path",
     .parse = parse_origin,

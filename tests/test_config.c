@@ -67,7 +67,10 @@ START_TEST(everything_is_read)
                            "OnCeiling=deny\n"
                            "[Job empty]\n"
                            "[Alert ops]\n"
-                           "Url=http://127.0.0.1:9/x\n"
+                           "Url=https://[::1]:9/x?a@b\n"
+                           "SecretFile=hook.key\n"
+                           "Journal=yes\n"
+                           "TimeoutSec=5min\n"
                            "On=ceiling oom\n"
                            "[Job outreach]\n"
                            "TasksMax=9\n"
@@ -95,7 +98,11 @@ START_TEST(everything_is_read)
     ck_assert_int_eq(job->on_ceiling, CONFIG_ON_CEILING_DENY);
     ck_assert_uint_eq(config.job_count, 2);
     ck_assert_ptr_nonnull(config_find_job(&config, "empty"));
+    ck_assert_str_eq(config.alerts[0].url, "https://[::1]:9/x?a@b");
+    ck_assert_str_eq(config.alerts[0].secret_file, "hook.key");
     ck_assert_str_eq(config.alerts[0].on, "ceiling oom");
+    ck_assert(config.alerts[0].journal);
+    ck_assert_int_eq(config.alerts[0].timeout_us, 300000000);
     ck_assert_ptr_null(config_find_job(&config, "other"));
 }
 END_TEST
@@ -131,8 +138,15 @@ static const struct {
     {"[Job x]\nRuntimeMaxSec=20minn\n", "RuntimeMaxSec=20minn: write a duration"},
     {"[Job x]\nCPUQuota=50\n", "CPUQuota=50: write a percentage"},
     {"[Job x]\nOnCeiling=maybe\n", "OnCeiling=maybe: write clamp or deny"},
-    {"[Alert x]\nUrl=x\nOn=oom fire\n", "reeve.conf:3: On=oom fire: write some of ceiling"},
-    {"[Alert x]\n", "[Alert x]: write Url= or Exec="},
+    {"[Alert x]\nExec=x\nOn=oom fire\n", "reeve.conf:3: On=oom fire: write some of ceiling"},
+    {"[Alert x]\n", "[Alert x]: write Url=, Exec= or Journal=yes"},
+    {"[Alert x]\nUrl=ftp://host/x\n", "reeve.conf:2: Url=…: write a URL such as"},
+    {"[Alert x]\nUrl=https:///x\n", "Url=…: write a URL such as"},
+    {"[Alert x]\nUrl=https://a b\n", "Url=…: write a URL such as"},
+    {"[Alert x]\nUrl=https://me:word@host/x\n", "Url=…: write a URL such as"},
+    {"[Alert x]\nExec=x\nSecretFile=k\n", "[Alert x]: SecretFile= signs what goes to an Url="},
+    {"[Alert x]\nExec=x\nTimeoutSec=999ms\n", "[Alert x]: TimeoutSec=: write 1s to 5min"},
+    {"[Alert x]\nExec=x\nTimeoutSec=301s\n", "[Alert x]: TimeoutSec=: write 1s to 5min"},
     {"[Credential x]\nType=api-key\n", "[Credential x]: write File="},
     {"[Credential x]\nType=password\n", "Type=password: write oauth, oauth-token or api-key"},
     {"[Reeve]\nListen=8377\n", "Listen=8377: write a numeric address and a port"},
