@@ -355,6 +355,8 @@ void journal_wait(struct journal *journal, struct journal_waiter *waiter)
     *link = waiter;
     if (journal_is_synced(journal, waiter->position))
         journal_helper_ring(journal->helper);
+    else
+        journal_helper_hurry(journal->helper, waiter->position);
 }
 
 void journal_wait_cancel(struct journal *journal, struct journal_waiter *waiter)

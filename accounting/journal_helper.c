@@ -14,6 +14,10 @@
 
 #define RETRY_US 1000000 // between attempts to make a segment on a full disk
 
+// From a write to its fdatasync, unless somebody waits for it: what comes in between shares it. No
+// upstream answers that fast, so nobody does.
+#define SYNC_DELAY_US 1000
+
 enum helper_duty {
     DUTY_NONE,
     DUTY_END_SEGMENT, // comes before what was written after it
@@ -29,11 +33,13 @@ struct journal_helper {
     pthread_mutex_t mutex; // guards all that follows
     pthread_cond_t wake;
     bool stopping;
-    bool idle; // the thread waits for `wake`
+    int64_t wakes_at_us; // monotonic: the thread waits for `wake` until then; 0: it is at work
 
     struct journal_open_segment current;
-    uint64_t written;  // position
-    bool current_lost; // its fdatasync failed: not again
+    uint64_t written;    // position
+    uint64_t syncing;    // position: an fdatasync up to here has begun
+    int64_t sync_due_us; // monotonic; while more is written than synced
+    bool current_lost;   // its fdatasync failed: not again
 
     struct journal_open_segment ending;
     uint64_t ending_end; // position
@@ -48,6 +54,11 @@ struct journal_helper {
     struct journal_progress progress;
 };
 
+static bool helper_has_to_sync(const struct journal_helper *helper)
+{
+    return helper->written > helper->progress.synced && !helper->current_lost;
+}
+
 // Called with the mutex held; so are all functions here that begin with `duty_`, and those let go
 // of it while they are at the disk.
 static enum helper_duty helper_next_duty(const struct journal_helper *helper)
@@ -56,7 +67,8 @@ static enum helper_duty helper_next_duty(const struct journal_helper *helper)
         helper->progress.loss.segment != 0 && !helper->stopping; // till the loop knows of it
     if (helper->ending.number != 0 && !held)
         return DUTY_END_SEGMENT;
-    if (helper->written > helper->progress.synced && !helper->current_lost && !held)
+    if (helper_has_to_sync(helper) && !held &&
+        (helper->stopping || clock_monotonic_us() >= helper->sync_due_us))
         return DUTY_SYNC;
     if (helper->to_make != 0 && helper->ending.number == 0 && !helper->stopping &&
         clock_monotonic_us() >= helper->make_not_before_us)
@@ -82,6 +94,8 @@ static void duty_sync(struct journal_helper *helper)
 {
     struct journal_open_segment segment = helper->current;
     uint64_t target = helper->written;
+    helper->syncing = target;
+    helper->sync_due_us = clock_monotonic_us() + SYNC_DELAY_US; // for what is written meanwhile
     pthread_mutex_unlock(&helper->mutex);
     int result = sync_fd(segment.fd);
     pthread_mutex_lock(&helper->mutex);
@@ -169,19 +183,27 @@ static void duty_delete(struct journal_helper *helper)
         helper->progress.problem = err;
 }
 
+// Waits for the loop, or for the time of what is due later.
 static void helper_wait(struct journal_helper *helper)
 {
-    helper->idle = true;
-    if (helper->to_make != 0 && helper->make_not_before_us > clock_monotonic_us()) {
+    int64_t now_us = clock_monotonic_us();
+    int64_t until_us = INT64_MAX;
+    if (helper->to_make != 0 && helper->make_not_before_us > now_us)
+        until_us = helper->make_not_before_us;
+    if (helper_has_to_sync(helper) && helper->sync_due_us > now_us &&
+        helper->sync_due_us < until_us)
+        until_us = helper->sync_due_us;
+    helper->wakes_at_us = until_us;
+    if (until_us != INT64_MAX) {
         struct timespec deadline = {
-            .tv_sec = helper->make_not_before_us / 1000000,
-            .tv_nsec = helper->make_not_before_us % 1000000 * 1000,
+            .tv_sec = until_us / 1000000,
+            .tv_nsec = until_us % 1000000 * 1000,
         };
         pthread_cond_timedwait(&helper->wake, &helper->mutex, &deadline);
     } else {
         pthread_cond_wait(&helper->wake, &helper->mutex);
     }
-    helper->idle = false;
+    helper->wakes_at_us = 0;
 }
 
 static void *helper_main(void *argument)
@@ -252,9 +274,10 @@ int journal_helper_start(struct journal_helper **helper,
     return 0;
 }
 
-static void helper_wake(struct journal_helper *helper)
+// Sees to it that the thread looks for duties at `when_us`, monotonic; 0: now.
+static void helper_wake(struct journal_helper *helper, int64_t when_us)
 {
-    if (helper->idle)
+    if (helper->wakes_at_us > when_us)
         pthread_cond_signal(&helper->wake);
 }
 
@@ -262,7 +285,7 @@ void journal_helper_stop(struct journal_helper *helper, struct journal_progress 
 {
     pthread_mutex_lock(&helper->mutex);
     helper->stopping = true;
-    helper_wake(helper);
+    helper_wake(helper, 0);
     pthread_mutex_unlock(&helper->mutex);
     pthread_join(helper->thread, NULL);
     *progress = helper->progress;
@@ -298,15 +321,27 @@ void journal_helper_use(struct journal_helper *helper, const struct journal_open
     helper->current = *segment;
     helper->current_lost = false;
     helper->written = position;
-    helper_wake(helper);
+    helper_wake(helper, 0);
     pthread_mutex_unlock(&helper->mutex);
 }
 
 void journal_helper_written(struct journal_helper *helper, uint64_t position)
 {
     pthread_mutex_lock(&helper->mutex);
+    if (!helper_has_to_sync(helper))
+        helper->sync_due_us = clock_monotonic_us() + SYNC_DELAY_US;
     helper->written = position;
-    helper_wake(helper);
+    helper_wake(helper, helper->sync_due_us);
+    pthread_mutex_unlock(&helper->mutex);
+}
+
+void journal_helper_hurry(struct journal_helper *helper, uint64_t position)
+{
+    pthread_mutex_lock(&helper->mutex);
+    if (position > helper->syncing && helper->sync_due_us != 0) {
+        helper->sync_due_us = 0;
+        helper_wake(helper, 0);
+    }
     pthread_mutex_unlock(&helper->mutex);
 }
 
@@ -316,7 +351,7 @@ void journal_helper_make(struct journal_helper *helper, uint32_t number)
     assert(helper->made.number == 0 && helper->to_make == 0);
     helper->to_make = number;
     helper->make_not_before_us = 0;
-    helper_wake(helper);
+    helper_wake(helper, 0);
     pthread_mutex_unlock(&helper->mutex);
 }
 
@@ -324,7 +359,7 @@ void journal_helper_retry(struct journal_helper *helper)
 {
     pthread_mutex_lock(&helper->mutex);
     helper->make_not_before_us = 0;
-    helper_wake(helper);
+    helper_wake(helper, 0);
     pthread_mutex_unlock(&helper->mutex);
 }
 
@@ -344,7 +379,7 @@ void journal_helper_delete_before(struct journal_helper *helper, uint32_t number
 {
     pthread_mutex_lock(&helper->mutex);
     helper->delete_before = number;
-    helper_wake(helper);
+    helper_wake(helper, 0);
     pthread_mutex_unlock(&helper->mutex);
 }
 
@@ -357,7 +392,7 @@ void journal_helper_read(struct journal_helper *helper, struct journal_progress 
     *progress = helper->progress;
     if (helper->progress.loss.segment != 0) {
         helper->progress.loss = (struct journal_loss){0};
-        helper_wake(helper);
+        helper_wake(helper, 0);
     }
     pthread_mutex_unlock(&helper->mutex);
 }

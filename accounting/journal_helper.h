@@ -59,8 +59,12 @@ void journal_helper_ring(struct journal_helper *helper);
 void journal_helper_use(struct journal_helper *helper, const struct journal_open_segment *segment,
                         uint64_t position, uint64_t end);
 
-// Everything up to `position` in the segment in use has been written: syncs it when it can.
+// Everything up to `position` in the segment in use has been written: syncs it within about a
+// millisecond, so that what is written meanwhile shares the fdatasync.
 void journal_helper_written(struct journal_helper *helper, uint64_t position);
+
+// Somebody waits for what has been written up to `position`: syncs it now.
+void journal_helper_hurry(struct journal_helper *helper, uint64_t position);
 
 // Makes segment `number` in advance, once the last one that was made has been taken and used; tries
 // again every second while that fails.
