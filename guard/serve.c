@@ -130,9 +130,11 @@ static void on_run_opened(struct live_run *run, void *context)
     run_registry_end(serve->registry, run, RUN_KILLED, err.text);
 }
 
-static void on_run_at_ceiling(struct live_run *run, const char *message, void *context)
+static void on_run_at_ceiling(struct live_run *run, const struct budget_ceiling *ceiling,
+                              const char *message, void *context)
 {
     struct serve *serve = context;
+    (void)ceiling;
     run_registry_end_later(serve->registry, run, RUN_CEILING, message);
 }
 
@@ -154,6 +156,15 @@ static void on_soft_limit(struct live_run *run, const struct budget_ceiling *cei
     (void)context;
     log_event(LOG_NOTICE, "soft_limit_reached", "run", run->id, "job", run->job, "ceiling",
               ceiling_describe(ceiling, text), NULL);
+}
+
+static void on_exchange_settled(struct live_run *run, const struct journal_settlement *settlement,
+                                const struct body_hash *body, void *context)
+{
+    (void)run;
+    (void)settlement;
+    (void)body;
+    (void)context;
 }
 
 // False when a ceiling of the job, or of the box, has nothing left to start a run with.
@@ -320,6 +331,7 @@ static int proxy_open(struct serve *serve, struct error *err)
         .wait_max_s = options->wait_max_us / 1000000,
         .run_at_ceiling = on_run_at_ceiling,
         .soft_limit_reached = on_soft_limit,
+        .exchange_settled = on_exchange_settled,
         .run_exchange_ended = on_exchange_ended,
         .context = serve,
     };

@@ -160,6 +160,7 @@ static void exchange_scan(struct exchange *exchange)
         exchange_refuse(exchange, &(struct reply){.status = 400}, err.text);
     } else {
         exchange->streamed = exchange->scan->stream;
+        exchange->body_hash = body_hash_make(body.bytes, body.length);
         exchange_admit(exchange);
     }
 }
@@ -201,7 +202,7 @@ static void exchange_admit(struct exchange *exchange)
         waiting_join(exchange, request.is_behind ? ahead : exchange->admission.ceiling.scope);
         return;
     case ADMIT_REFUSED:
-        exchange_at_ceiling(exchange, message);
+        exchange_at_ceiling(exchange, &exchange->admission.ceiling, message);
         break;
     default:
         break;

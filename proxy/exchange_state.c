@@ -133,13 +133,14 @@ void exchange_refuse(struct exchange *exchange, const struct reply *reply, const
     exchange_end(exchange);
 }
 
-void exchange_at_ceiling(struct exchange *exchange, const char *message)
+void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling,
+                         const char *message)
 {
     struct live_run *run = exchange->run;
     log_event(LOG_NOTICE, "ceiling_reached", "run", run->id, "job", run->job, "reason", message,
               NULL);
     snprintf(run->at_ceiling, sizeof(run->at_ceiling), "%s", message);
-    exchange->proxy->run_at_ceiling(run, message, exchange->proxy->context);
+    exchange->proxy->run_at_ceiling(run, ceiling, message, exchange->proxy->context);
 }
 
 const char *exchange_closing_message(const struct live_run *run)
@@ -171,12 +172,13 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
                    .attempt = exchange->attempt,
                    .http_status = exchange->http_status,
                    .streamed = exchange->streamed,
+                   .body = &exchange->body_hash,
                },
                has_meter ? &metered : NULL);
     if (has_meter)
         meter_result_done(&metered);
     if (overrun)
-        exchange_at_ceiling(exchange,
+        exchange_at_ceiling(exchange, NULL,
                             "reeve: what the upstream added by itself went above a ceiling");
     waiting_retry(exchange->proxy); // what was only held is free again
 }

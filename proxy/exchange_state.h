@@ -5,6 +5,7 @@
 
 #include "admit.h"
 #include "agent.h"
+#include "body_hash.h"
 #include "count.h"
 #include "credential_pool.h"
 #include "exchange.h"
@@ -43,6 +44,7 @@ struct exchange {
     struct http_head *head; // until it is sent
     char *head_bytes;
     struct request_body body;
+    struct body_hash body_hash;
     struct upload upload;
     struct request_scan *scan; // of a Messages body, until it is sent
     struct admission admission;
@@ -89,7 +91,8 @@ void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_h
 void exchange_head_forget(struct exchange *exchange);
 
 // The run has come to a ceiling and is to end.
-void exchange_at_ceiling(struct exchange *exchange, const char *message);
+void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling,
+                         const char *message);
 
 // What to tell an agent whose run takes no new exchange.
 const char *exchange_closing_message(const struct live_run *run);

@@ -9,12 +9,14 @@
 
 #define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 503
 
+struct body_hash;
 struct budget;
 struct budget_ceiling;
 struct credential_pool;
 struct event_base;
 struct exchange;
 struct journal;
+struct journal_settlement;
 struct live_run;
 struct price_table;
 struct run_table;
@@ -33,12 +35,17 @@ struct proxy {
     enum tokens_count tokens_count; // what a token ceiling counts
 
     int64_t wait_max_s; // for money that is only reserved
-    // An exchange of this run has been refused at a ceiling: the run is to end.
-    void (*run_at_ceiling)(struct live_run *run, const char *message, void *context);
+    // An exchange of this run has been refused at `ceiling` (NULL: has gone above one by what the
+    // upstream added by itself): the run is to end.
+    void (*run_at_ceiling)(struct live_run *run, const struct budget_ceiling *ceiling,
+                           const char *message, void *context);
     // An exchange of this run has taken a ceiling that covers it to the job's SoftLimit=. Once for
     // each ceiling and period since the start of the daemon.
     void (*soft_limit_reached)(struct live_run *run, const struct budget_ceiling *ceiling,
                                void *context);
+    // An exchange of this run has settled. `body` is of its request, as the agent sent it.
+    void (*exchange_settled)(struct live_run *run, const struct journal_settlement *settlement,
+                             const struct body_hash *body, void *context);
     // An exchange or a free call of this run has ended.
     void (*run_exchange_ended)(struct live_run *run, void *context);
     void *context;

@@ -170,5 +170,6 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     report_soft_limits(proxy, run, admission->reservation.reserved_at_us);
     add_to_run(run, &record);
     log_settlement(&record);
+    proxy->exchange_settled(run, &record, facts->body, proxy->context);
     return is_overrun(proxy, admission, &used);
 }

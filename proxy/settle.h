@@ -16,6 +16,7 @@ struct settle_facts {
     int attempt;
     int http_status;
     bool streamed;
+    const struct body_hash *body; // of the request
 };
 
 // `metered` is NULL when there was nothing to meter. Never fails: what cannot be priced is charged
