@@ -26,6 +26,9 @@ import decimal, json, sys
 print(int(decimal.Decimal(json.load(sys.stdin)["total"]["cost_usd"]) * 10**12))'
 }
 
+# sql DATABASE STATEMENT: past reeve, in the private Postgres.
+sql() { psql -X -q -A -t -h "$REEVE_STATE_DIR/postgres" -U reeve -d "$1" -c "$2"; }
+
 feed_pid() { pgrep -P "$SERVE_PID" -f 'ledger feed'; }
 status_is_level() { [ "$("$REEVE" ledger status --json | jq '.journals[0].lag_bytes')" = 0 ]; }
 
@@ -55,7 +58,7 @@ equal "no line of the table is longer than 80 columns" 0 \
 HUNG=$(feed_pid)
 kill -STOP "$HUNG"
 check "a feed that hangs stops no exchange" load 40 2
-equal "nor does the ledger get them" 60 "$(ledger_count)"
+equal "nor does the ledger get them" 60 "$(sql postgres 'SELECT count(*) FROM reeve.exchange')"
 kill -KILL "$HUNG"
 check "its successor brings them" wait_until 60 ledger_is_complete
 equal "each once" "$(books_cost)" "$(report_cost)"
@@ -67,8 +70,8 @@ equal "without the daemon the report is the same" "$(books_cost)" "$(report_cost
 check "and says what it does" grep -q 'is started for this command' "$WORK/note"
 
 check "the daemon starts again" serve
-check "the private Postgres is there again" wait_until 30 ledger 'SELECT 1'
-ledger 'CREATE DATABASE other'
+check "the private Postgres is there again" wait_until 30 sql postgres 'SELECT 1'
+sql postgres 'CREATE DATABASE other'
 OTHER="host=$REEVE_STATE_DIR/postgres user=reeve dbname=other"
 equal "the books are moved" '100 true' "$("$REEVE" ledger move --to "$OTHER" --json |
     jq -r '"\(.exchanges) \(.new_rows == .rows)"')"
@@ -83,9 +86,8 @@ check "and no password" bash -c "! grep -q hunter2 '$WORK/out'"
 "$REEVE" report --since 2025-02-30 >/dev/null 2>"$WORK/out"
 equal "a day that is none is exit code 64" 64 $?
 check "and is named" grep -q "'2025-02-30' is no time; write 2026-11-25" "$WORK/out"
-psql -X -q -h "$REEVE_STATE_DIR/postgres" -U reeve -d other \
-    -c "UPDATE reeve.exchange SET cost_usd = cost_usd + 1 WHERE exchange_id IN
-        (SELECT exchange_id FROM reeve.exchange LIMIT 1)"
+sql other "UPDATE reeve.exchange SET cost_usd = cost_usd + 1
+    WHERE exchange_id IN (SELECT exchange_id FROM reeve.exchange LIMIT 1)"
 "$REEVE" ledger verify --ledger "$OTHER" >"$WORK/out"
 equal "books that do not add up are exit code 65" 65 $?
 check "and the run is named" grep -q '^    run .*were booked, the ledger has' "$WORK/out"
