@@ -161,6 +161,8 @@ try_words() {
     equal "no daemon" 69 "$CODE"
 }
 
+try_terminal() { python3 "$TOP/tests/terminal.py" "$REEVE" || FLOW_FAILED=1; }
+
 try_supervisor_killed() {
     start lost "$REEVE" run -- sh -c "setsid sleep 4243 & echo \$! >$WORK/stray; sleep 4244"
     wait_until 10 test -s "$WORK/stray"
@@ -187,6 +189,7 @@ try_account
 try_kill
 try_queue
 try_words
+try_terminal
 try_supervisor_killed
 check "every run is closed in the journal's account" test \
     "$(grep -c run_granted "$WORK/serve.log")" = "$(grep -c run_closed "$WORK/serve.log")"
