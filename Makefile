@@ -128,11 +128,18 @@ clang-tidy:
 
 install: all
 	install -D -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
+	install -D -m 644 packaging/reeve.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reeve
+	for page in docs/man/*; do install -D -m 644 \
+	    -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+
+deb:
+	@packaging/setup.sh build deb
+	@packaging/deb.sh
 
 clean:
 	rm -rf build reeve
 
-.PHONY: all tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
+.PHONY: all deb tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

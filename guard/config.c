@@ -99,6 +99,7 @@ const struct config_option config_options[] = {
     JOB("RuntimeMaxSec", config_type_duration, limits.runtime_max_us, "infinity"),
     JOB("KillGrace", config_type_duration, kill_grace_us, "10s"),
     JOB("OnCalendar", config_type_text, on_calendar, ""),
+    JOB("RandomizedDelaySec", config_type_duration, randomized_delay_us, "0"),
     JOB("Key", config_type_text, key, ""),
     ALERT("Url", config_type_url, url, ""),
     ALERT("UrlCAFile", config_type_path, url_ca_file, ""),

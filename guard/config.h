@@ -66,10 +66,11 @@ struct config_credential { // [Credential NAME]
 
 struct config_job { // [Job NAME]
     char *name;
-    char *command; // run by /bin/sh -c
-    char *models;  // names with spaces between; NULL allows all
-    char *key;     // template of the idempotency key
-    char *on_calendar;
+    char *command;               // run by /bin/sh -c
+    char *models;                // names with spaces between; NULL allows all
+    char *key;                   // template of the idempotency key
+    char *on_calendar;           // systemd.time(7)
+    int64_t randomized_delay_us; // at most, after OnCalendar=
     struct run_limits limits;
     int64_t cost_max_per_day_pico_usd;
     int64_t cost_max_per_month_pico_usd;

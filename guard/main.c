@@ -22,6 +22,7 @@ static const struct subcommand subcommands[] = {
     {"credential", credential_main, "store and list credentials"},
     {"price", price_main, "show what models cost, or check a price file"},
     {"config", config_main, "check or show the configuration"},
+    {"units", units_main, "a job's timer and service for systemd, or its line for cron"},
     {NULL, NULL, NULL},
 };
 

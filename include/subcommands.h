@@ -12,3 +12,4 @@ int ledger_main(int argc, char **argv);
 int credential_main(int argc, char **argv);
 int price_main(int argc, char **argv);
 int config_main(int argc, char **argv);
+int units_main(int argc, char **argv);
