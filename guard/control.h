@@ -30,11 +30,11 @@ struct control_handlers {
 };
 
 // Listens on `path` (a stale socket there is replaced; a live one is -EADDRINUSE: another daemon
-// has this state directory), mode 0660.
+// has this state directory), mode 0660. With `listen_fd` >= 0 that socket is taken instead.
 int control_server_new(struct control_server **server, struct event_base *base, const char *path,
-                       const struct control_handlers *handlers, struct error *err);
+                       int listen_fd, const struct control_handlers *handlers, struct error *err);
 
-// Drops all peers without a call, unlinks the socket and frees. NULL is allowed.
+// Drops all peers without a call, unlinks the socket that it made and frees. NULL is allowed.
 void control_server_free(struct control_server *server);
 
 // Queues a message. A peer that cannot take it is dropped from the event loop, later.

@@ -190,7 +190,7 @@ static int listen_at(struct control_server *server, struct error *err)
 }
 
 int control_server_new(struct control_server **server, struct event_base *base, const char *path,
-                       const struct control_handlers *handlers, struct error *err)
+                       int listen_fd, const struct control_handlers *handlers, struct error *err)
 {
     struct control_server *made = calloc(1, sizeof(*made));
     if (made == NULL)
@@ -203,7 +203,7 @@ int control_server_new(struct control_server **server, struct event_base *base, 
         return error_set(err, -ENAMETOOLONG, "the control socket's path %s is too long", path);
     }
     memcpy(made->address.sun_path, path, strlen(path) + 1);
-    int fd = listen_at(made, err);
+    int fd = listen_fd >= 0 ? listen_fd : listen_at(made, err);
     if (fd < 0) {
         free(made);
         return fd;

@@ -13,6 +13,7 @@
 #include "feed_child.h"
 #include "journal.h"
 #include "log.h"
+#include "passed_sockets.h"
 #include "paths.h"
 #include "price.h"
 #include "proxy.h"
@@ -44,6 +45,7 @@
 struct serve {
     struct config config;
     struct paths paths;
+    struct passed_sockets sockets;
     struct event_base *base;
     struct event *terminate, *interrupt, *journal_ready, *drain;
     struct price_table *prices;
@@ -337,9 +339,8 @@ static int proxy_open(struct serve *serve, struct error *err)
     };
     TAILQ_INIT(&serve->proxy.exchanges);
     TAILQ_INIT(&serve->proxy.waiting);
-    int listen_fd = sd_listen_fds(1) > 0 ? SD_LISTEN_FDS_START : -1;
     return server_new(&serve->server, serve->base, options->listen, options->listen_anywhere,
-                      listen_fd, &serve->proxy, err);
+                      serve->sockets.agents_fd, &serve->proxy, err);
 }
 
 static int guard_open(struct serve *serve, struct error *err)
@@ -362,6 +363,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                   err);
     if (result == 0)
         result = control_server_new(&serve->control, serve->base, serve->paths.control_socket,
+                                    serve->sockets.control_fd,
                                     &(struct control_handlers){
                                         .received = on_control,
                                         .gone = on_control_gone,
@@ -398,7 +400,9 @@ static int events_open(struct serve *serve, struct error *err)
 
 static int serve_open(struct serve *serve, const struct serve_options *options, struct error *err)
 {
-    int result = serve_options_apply(options, &serve->config, err);
+    int result = passed_sockets_take(&serve->sockets, err);
+    if (result == 0)
+        result = serve_options_apply(options, &serve->config, err);
     if (result == 0)
         result = paths_resolve(&serve->paths, options->state_dir, &serve->config, err);
     if (result < 0)

@@ -93,7 +93,7 @@ static void guard_daemon_open(struct guard_daemon *daemon, const char *config_te
     ck_assert_int_eq(run_registry_new(&daemon->registry, &options, &err), 0);
     const struct control_handlers handlers = {guard_daemon_received, guard_daemon_gone, daemon};
     ck_assert_int_eq(
-        control_server_new(&daemon->server, daemon->base, daemon->socket, &handlers, &err), 0);
+        control_server_new(&daemon->server, daemon->base, daemon->socket, -1, &handlers, &err), 0);
 }
 
 static inline void guard_daemon_close(struct guard_daemon *daemon)

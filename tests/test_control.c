@@ -50,7 +50,7 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/control.sock", directory);
     base = event_base_new();
-    ck_assert_int_eq(control_server_new(&server, base, path, &handlers, &err), 0);
+    ck_assert_int_eq(control_server_new(&server, base, path, -1, &handlers, &err), 0);
 }
 
 static void teardown(void)
@@ -205,7 +205,7 @@ START_TEST(one_daemon_at_a_place)
     struct stat status;
     ck_assert_int_eq(stat(path, &status), 0);
     ck_assert_uint_eq(status.st_mode & 0777, 0660);
-    ck_assert_int_eq(control_server_new(&other, base, path, &handlers, &err), -EADDRINUSE);
+    ck_assert_int_eq(control_server_new(&other, base, path, -1, &handlers, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, "another reeve serves at"));
 }
 END_TEST
@@ -220,8 +220,29 @@ START_TEST(a_stale_socket_is_replaced)
     close(fd); // as after kill -9: the file stays
     struct control_client *client;
     ck_assert_int_eq(control_client_open(&client, path, &err), -ECONNREFUSED);
-    ck_assert_int_eq(control_server_new(&server, base, path, &handlers, &err), 0);
+    ck_assert_int_eq(control_server_new(&server, base, path, -1, &handlers, &err), 0);
     control_client_close(open_client());
+}
+END_TEST
+
+// As systemd does, which goes on listening when the daemon does not.
+START_TEST(a_socket_can_be_passed_in)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    control_server_free(server);
+    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    ck_assert_int_eq(control_server_new(&server, base, path, dup(fd), &handlers, &err), 0);
+    struct control_client *client = open_client();
+    turn();
+    control_client_close(client);
+    control_server_free(server);
+    client = open_client(); // it waits for the next daemon
+    ck_assert_int_eq(control_server_new(&server, base, path, fd, &handlers, &err), 0);
+    control_client_close(client);
+    ck_assert_int_eq(unlink(path), 0); // the server has not made it, so it leaves it
 }
 END_TEST
 
@@ -247,7 +268,7 @@ START_TEST(a_daemon_that_goes_is_noticed)
     turn(); // libevent closes streams from the loop
     ck_assert_int_eq(control_client_receive(client, 0, &message, &err), -ECONNRESET);
     control_client_close(client);
-    ck_assert_int_eq(control_server_new(&server, base, path, &handlers, &err), 0);
+    ck_assert_int_eq(control_server_new(&server, base, path, -1, &handlers, &err), 0);
 }
 END_TEST
 
@@ -264,6 +285,7 @@ int main(void)
     tcase_add_test(tests, who_does_not_read_is_dropped);
     tcase_add_test(tests, one_daemon_at_a_place);
     tcase_add_test(tests, a_stale_socket_is_replaced);
+    tcase_add_test(tests, a_socket_can_be_passed_in);
     tcase_add_test(tests, nobody_is_there);
     tcase_add_test(tests, a_daemon_that_goes_is_noticed);
     suite_add_tcase(suite, tests);
