@@ -98,6 +98,7 @@ const struct config_option config_options[] = {
     JOB("CPUQuota", config_type_percent, limits.cpu_quota_percent, "infinity"),
     JOB("RuntimeMaxSec", config_type_duration, limits.runtime_max_us, "infinity"),
     JOB("KillGrace", config_type_duration, kill_grace_us, "10s"),
+    JOB("IdleSec", config_type_duration, idle_us, "10min"),
     JOB("OnCalendar", config_type_text, on_calendar, ""),
     JOB("RandomizedDelaySec", config_type_duration, randomized_delay_us, "0"),
     JOB("Key", config_type_text, key, ""),

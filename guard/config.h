@@ -77,6 +77,7 @@ struct config_job { // [Job NAME]
     int64_t tokens_max_per_day;
     int64_t soft_limit_percent;
     int64_t kill_grace_us; // from SIGTERM to SIGKILL
+    int64_t idle_us;       // an implicit run ends after so long without a request
     enum config_on_ceiling on_ceiling;
     int64_t clamp_min_tokens; // the shortest answer that is of use, under OnCeiling=clamp
     char *step_down;          // models to go down to at the soft limit, dearest first; NULL: none

@@ -20,6 +20,7 @@ static const struct subcommand subcommands[] = {
     {"report", report_main, "what was spent, by day, job, model, run or credential"},
     {"ledger", ledger_main, "look after the books: status, verify, export, move"},
     {"credential", credential_main, "store and list credentials"},
+    {"job", job_main, "keys of jobs, for agents outside reeve run"},
     {"price", price_main, "show what models cost, or check a price file"},
     {"config", config_main, "check or show the configuration"},
     {"units", units_main, "a job's timer and service for systemd, or its line for cron"},

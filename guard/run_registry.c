@@ -15,7 +15,7 @@
 
 #define JOB_DEFAULT "default" // of runs that name none
 
-static void registered_enter(struct registered_run *run, enum registered_state state)
+void registered_enter(struct registered_run *run, enum registered_state state)
 {
     static const bool legal[][6] = {
         [REGISTERED_WAITING] = {[REGISTERED_STARTING] = true, [REGISTERED_CLOSED] = true},
@@ -30,7 +30,7 @@ static void registered_enter(struct registered_run *run, enum registered_state s
     run->state = state;
 }
 
-static struct registered_run *find_live(struct run_registry *registry, const struct live_run *live)
+struct registered_run *registered_find(struct run_registry *registry, const struct live_run *live)
 {
     for (struct registered_run *run = registry->runs; run != NULL; run = run->next)
         if (run->live == live)
@@ -38,7 +38,16 @@ static struct registered_run *find_live(struct run_registry *registry, const str
     return NULL;
 }
 
-static void forget(struct registered_run *run)
+static void registered_free(struct registered_run *run)
+{
+    if (run->grace != NULL)
+        event_free(run->grace);
+    if (run->idle != NULL)
+        event_free(run->idle);
+    free(run);
+}
+
+void registered_forget(struct registered_run *run)
 {
     struct registered_run **link = &run->registry->runs;
     while (*link != run)
@@ -48,9 +57,7 @@ static void forget(struct registered_run *run)
     if (run->peer != NULL)
         control_peer_set_owner(run->peer, NULL);
     slots_leave(&run->registry->slots, &run->ticket);
-    if (run->grace != NULL)
-        event_free(run->grace);
-    free(run);
+    registered_free(run);
 }
 
 static int open_in_journal(const struct registered_run *run, struct error *err)
@@ -87,41 +94,51 @@ static bool check_may_open(struct registered_run *run)
     if (options->may_open == NULL || options->may_open(run->asked.job, why, options->context))
         return true;
     control_peer_refuse(run->peer, CONTROL_CEILING, "%s", why);
-    forget(run);
+    registered_forget(run);
     return false;
 }
 
-// Gives the run, which holds a slot, its identity.
-static void grant(struct registered_run *run)
+int registered_open(struct registered_run *run, char key[static RUN_KEY_MAX], struct error *err)
 {
     const struct run_registry_options *options = &run->registry->options;
-    char id[RUN_ID_MAX], key[RUN_KEY_MAX];
-    struct error err;
-    if (!check_may_open(run))
-        return;
+    char id[RUN_ID_MAX];
     int64_t now_us = clock_now_us();
     run_id_make(now_us, id);
-    int result = run_table_add(options->table, id, run->asked.job, &run->asked.limits, key,
-                               &run->live, &err);
-    if (result == 0) {
-        run->live->opened_at_us = now_us;
-        result = open_in_journal(run, &err);
-    }
+    int result =
+        run_table_add(options->table, id, run->asked.job, &run->asked.limits, key, &run->live, err);
+    if (result < 0)
+        return result;
+    run->live->opened_at_us = now_us;
+    result = open_in_journal(run, err);
     if (result < 0) {
-        log_event(LOG_ERR, "run_refused", "job", run->asked.job, "error", err.text, NULL);
-        if (run->live != NULL)
-            run_table_remove(options->table, run->live);
-        control_peer_refuse(run->peer, CONTROL_UNAVAILABLE, "%s", err.text);
-        forget(run);
-        return;
+        explicit_bzero(key, RUN_KEY_MAX);
+        run_table_remove(options->table, run->live);
+        run->live = NULL;
+        return result;
     }
     registered_enter(run, REGISTERED_STARTING);
     if (options->opened != NULL)
         options->opened(run->live, options->context);
-    send_grant(run, key);
-    explicit_bzero(key, sizeof(key));
     log_event(LOG_INFO, "run_granted", "run", id, "job", run->asked.job, "pid",
               log_int(run->asked.pid), "waited_us", log_int(now_us - run->asked_at_us), NULL);
+    return 0;
+}
+
+// Gives the run, which holds a slot, its identity, and tells its supervisor.
+static void grant(struct registered_run *run)
+{
+    char key[RUN_KEY_MAX];
+    struct error err;
+    if (!check_may_open(run))
+        return;
+    if (registered_open(run, key, &err) < 0) {
+        log_event(LOG_ERR, "run_refused", "job", run->asked.job, "error", err.text, NULL);
+        control_peer_refuse(run->peer, CONTROL_UNAVAILABLE, "%s", err.text);
+        registered_forget(run);
+        return;
+    }
+    send_grant(run, key);
+    explicit_bzero(key, sizeof(key));
 }
 
 // Tells all who wait where they are, and sets the timer to the next one who gives up.
@@ -156,7 +173,7 @@ static void refuse_no_slot(struct registered_run *run)
 {
     control_peer_refuse(run->peer, CONTROL_NO_SLOT, "all %zu slots are taken",
                         run->registry->slots.total);
-    forget(run);
+    registered_forget(run);
 }
 
 static void on_queue_timer(evutil_socket_t fd, short what, void *context)
@@ -196,16 +213,13 @@ void run_registry_free(struct run_registry *registry)
         return;
     for (struct registered_run *run; (run = registry->runs) != NULL;) {
         registry->runs = run->next;
-        if (run->grace != NULL)
-            event_free(run->grace);
-        free(run);
+        registered_free(run);
     }
     event_free(registry->queue_timer);
     free(registry);
 }
 
-// Applies what the daemon's own configuration says of the run's job.
-static int apply_job(struct registered_run *run, struct error *err)
+int registered_apply_job(struct registered_run *run, struct error *err)
 {
     const struct config_job *configured =
         config_find_job(run->registry->options.config, run->asked.job);
@@ -215,10 +229,17 @@ static int apply_job(struct registered_run *run, struct error *err)
         return result;
     const struct config_job *job = configured != NULL ? configured : &defaults;
     run->kill_grace_us = job->kill_grace_us;
+    run->idle_max_us = job->idle_us;
     result =
         run_limits_combine(&run->asked.limits, job, configured != NULL, &run->asked.limits, err);
     config_job_done(&defaults);
     return result;
+}
+
+void registered_link(struct registered_run *run)
+{
+    run->next = run->registry->runs;
+    run->registry->runs = run;
 }
 
 static void receive_open(struct run_registry *registry, struct control_peer *peer,
@@ -245,7 +266,7 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
     else if (run->asked.wait_us < 0)
         result = error_set(&err, -EINVAL, "the time to wait is negative");
     else
-        result = apply_job(run, &err);
+        result = registered_apply_job(run, &err);
     if (result < 0) {
         free(run);
         control_peer_refuse(peer, CONTROL_INVALID, "%s", err.text);
@@ -253,8 +274,7 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
     }
     run->peer = peer;
     run->asked_at_us = clock_now_us();
-    run->next = registry->runs;
-    registry->runs = run;
+    registered_link(run);
     control_peer_set_owner(peer, run);
     if (!check_may_open(run))
         return;
@@ -330,11 +350,11 @@ static void close_when_settled(struct registered_run *run)
     if (options->closed != NULL)
         options->closed(run->live, options->context);
     run_table_remove(options->table, run->live);
-    forget(run);
+    registered_forget(run);
     advance_queue(registry);
 }
 
-static void settle(struct registered_run *run, const struct control_run_ended *ended)
+void registered_settle(struct registered_run *run, const struct control_run_ended *ended)
 {
     run->ended = *ended;
     run->live->closing = true;
@@ -356,7 +376,7 @@ static void receive_ended(struct registered_run *run, const struct control_run_e
     if (ended->end != RUN_LIVE &&
         (run->state == REGISTERED_STARTING || run->state == REGISTERED_RUNNING ||
          run->state == REGISTERED_ENDING))
-        settle(run, ended);
+        registered_settle(run, ended);
 }
 
 static void receive_kill(struct run_registry *registry, struct control_peer *peer,
@@ -364,7 +384,7 @@ static void receive_kill(struct run_registry *registry, struct control_peer *pee
 {
     struct live_run *live = run_table_find_id(registry->options.table, kill->run_id);
     char text[CONTROL_TEXT_MAX];
-    if (live == NULL || find_live(registry, live) == NULL) {
+    if (live == NULL || registered_find(registry, live) == NULL) {
         control_peer_refuse(peer, CONTROL_UNKNOWN_RUN,
                             "there is no live run %s; reeve status lists them", kill->run_id);
         return;
@@ -406,7 +426,7 @@ void run_registry_peer_gone(struct run_registry *registry, struct control_peer *
         return;
     run->peer = NULL;
     if (run->state == REGISTERED_WAITING) {
-        forget(run);
+        registered_forget(run);
         advance_queue(registry);
     } else if (run->state != REGISTERED_SETTLING) {
         log_event(LOG_WARNING, "run_lost", "run", run->live->id, "pid", log_int(run->asked.pid),
@@ -414,71 +434,17 @@ void run_registry_peer_gone(struct run_registry *registry, struct control_peer *
         run->live->closing = true;
         if (registry->options.cancel != NULL)
             registry->options.cancel(run->live, registry->options.context);
-        settle(run, &(struct control_run_ended){
-                        .end = RUN_LOST, .exit_code = -1, .memory_peak_bytes = -1, .cpu_us = -1});
+        registered_settle(
+            run, &(struct control_run_ended){
+                     .end = RUN_LOST, .exit_code = -1, .memory_peak_bytes = -1, .cpu_us = -1});
     }
-}
-
-// Has the supervisor kill the run, for the reason that stands.
-static void force(struct registered_run *run)
-{
-    const struct run_registry_options *options = &run->registry->options;
-    struct control_message message = {.type = CONTROL_RUN_KILL, .run_kill.reason = run->forced};
-    if (run->state != REGISTERED_STARTING && run->state != REGISTERED_RUNNING)
-        return;
-    memcpy(message.run_kill.text, run->forced_text, sizeof(message.run_kill.text));
-    log_event(LOG_WARNING, "run_ending", "run", run->live->id, "reason", run_end_name(run->forced),
-              "text", run->forced_text, NULL);
-    registered_enter(run, REGISTERED_ENDING);
-    control_peer_send(run->peer, &message);
-    if (options->cancel != NULL)
-        options->cancel(run->live, options->context);
-}
-
-static void on_grace(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    force(context);
-}
-
-static struct registered_run *set_forced(struct run_registry *registry, struct live_run *live,
-                                         enum run_end reason, const char *text)
-{
-    struct registered_run *run = find_live(registry, live);
-    if (run == NULL)
-        return NULL;
-    live->closing = true;
-    if (run->forced == RUN_LIVE) {
-        run->forced = reason;
-        snprintf(run->forced_text, sizeof(run->forced_text), "%s", text);
-    }
-    return run;
-}
-
-void run_registry_end(struct run_registry *registry, struct live_run *live, enum run_end reason,
-                      const char *text)
-{
-    struct registered_run *run = set_forced(registry, live, reason, text);
-    if (run != NULL)
-        force(run);
-}
-
-void run_registry_end_later(struct run_registry *registry, struct live_run *live,
-                            enum run_end reason, const char *text)
-{
-    struct registered_run *run = set_forced(registry, live, reason, text);
-    if (run == NULL || run->grace != NULL)
-        return;
-    struct timeval grace = {run->kill_grace_us / 1000000, run->kill_grace_us % 1000000};
-    run->grace = evtimer_new(registry->options.base, on_grace, run);
-    if (run->grace == NULL || event_add(run->grace, &grace) < 0)
-        force(run);
 }
 
 void run_registry_exchange_settled(struct run_registry *registry, struct live_run *live)
 {
-    struct registered_run *run = find_live(registry, live);
-    if (run != NULL)
-        close_when_settled(run);
+    struct registered_run *run = registered_find(registry, live);
+    if (run == NULL)
+        return;
+    run->last_seen_us = clock_monotonic_us();
+    close_when_settled(run);
 }

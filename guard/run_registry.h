@@ -5,6 +5,7 @@
 // A run ends once its supervisor has said so (or is gone) and its last exchange has settled.
 #pragma once
 
+#include "agent_key.h"
 #include "config.h"
 #include "control.h"
 #include "error.h"
@@ -56,12 +57,20 @@ void run_registry_end(struct run_registry *registry, struct live_run *live, enum
                       const char *text);
 
 // The same after the job's KillGrace=, unless the run has ended by itself by then; no new exchange
-// is taken from now on, and the reason stands in either case.
+// is taken from now on, and the reason stands in either case. An implicit run is not ended by
+// force.
 void run_registry_end_later(struct run_registry *registry, struct live_run *live,
                             enum run_end reason, const char *text);
 
 // The proxy has settled an exchange of this run.
 void run_registry_exchange_settled(struct run_registry *registry, struct live_run *live);
+
+// The implicit run of a job key, opened if there is none. It ends after its job's IdleSec= without
+// a request, and the last one of those may be one that was refused. NULL, logged: there are too
+// many runs, or the journal does not take it.
+struct live_run *
+run_registry_find_implicit(struct run_registry *registry, const char *job,
+                           const unsigned char job_key_digest[static AGENT_KEY_DIGEST_BYTES]);
 
 // Fills slots, runs and waiting of a status.
 void run_registry_status(const struct run_registry *registry, struct status *status);

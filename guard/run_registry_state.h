@@ -1,6 +1,7 @@
 // Run registry, inside: what it holds of each run. For run_registry*.c.
 #pragma once
 
+#include "agent_key.h"
 #include "journal.h"
 #include "run_registry.h"
 #include "slots.h"
@@ -30,6 +31,10 @@ struct registered_run {
     char forced_text[CONTROL_TEXT_MAX];
     struct event *grace; // until it is killed, if it does not end by itself; NULL: none runs
     struct control_run_ended ended; // from REGISTERED_SETTLING on
+    // Of an implicit run, see run_registry_implicit.c:
+    unsigned char job_key_digest[AGENT_KEY_DIGEST_BYTES];
+    struct event *idle; // NULL: not implicit
+    int64_t idle_max_us, last_seen_us;
 };
 
 struct run_registry {
@@ -40,6 +45,27 @@ struct run_registry {
     char base_url[CONTROL_TEXT_MAX];
     char host[JOURNAL_TEXT_MAX];
 };
+
+// Asserts that the edge is legal.
+void registered_enter(struct registered_run *run, enum registered_state state);
+
+// NULL: it is not, or no longer, registered.
+struct registered_run *registered_find(struct run_registry *registry, const struct live_run *live);
+
+// What the daemon's own configuration says of the run's job. -EPERM: the run asks for more.
+int registered_apply_job(struct registered_run *run, struct error *err);
+
+// Links the run into the registry.
+void registered_link(struct registered_run *run);
+
+// Gives the run its identity, in the table and in the journal; *key is its run key, to be wiped.
+int registered_open(struct registered_run *run, char key[static RUN_KEY_MAX], struct error *err);
+
+// The run has ended; it is closed, and `run` is freed, once its last exchange has settled.
+void registered_settle(struct registered_run *run, const struct control_run_ended *ended);
+
+// Unlinks and frees a run that is not in the table any more, or never was.
+void registered_forget(struct registered_run *run);
 
 static inline struct registered_run *run_of_ticket(struct slot_ticket *ticket)
 {

@@ -11,6 +11,7 @@
 #include "curl_loop.h"
 #include "exchange.h"
 #include "feed_child.h"
+#include "job_keys.h"
 #include "journal.h"
 #include "log.h"
 #include "passed_sockets.h"
@@ -59,6 +60,7 @@ struct serve {
     struct proxy proxy;
     struct server *server;
     struct run_registry *registry;
+    struct job_keys job_keys;
     struct control_server *control;
     struct feed_child *feed;
     struct ledger_catch_up_options feed_options;
@@ -181,6 +183,17 @@ static bool may_open(const char *job, char why[static ERROR_TEXT_MAX], void *con
     snprintf(why, ERROR_TEXT_MAX, "job %s: ceiling reached: %s", job,
              ceiling_describe(&exhausted, text));
     return false;
+}
+
+// The implicit run of a job key.
+static enum identify_outcome on_job_key(struct slice key, struct live_run **run, void *context)
+{
+    struct serve *serve = context;
+    const struct job_key *found = job_keys_find(&serve->job_keys, key.bytes, key.length);
+    if (found == NULL)
+        return IDENTIFY_UNKNOWN;
+    *run = run_registry_find_implicit(serve->registry, found->job, found->digest);
+    return *run != NULL ? IDENTIFY_RUN : IDENTIFY_NO_RUN;
 }
 
 static void on_control(struct control_peer *peer, const struct control_message *message,
@@ -331,6 +344,7 @@ static int proxy_open(struct serve *serve, struct error *err)
         .free_refusals = serve->free_refusals,
         .tokens_count = counts[options->tokens_count],
         .wait_max_s = options->wait_max_us / 1000000,
+        .find_job_key = on_job_key,
         .run_at_ceiling = on_run_at_ceiling,
         .soft_limit_reached = on_soft_limit,
         .exchange_settled = on_exchange_settled,
@@ -347,20 +361,25 @@ static int guard_open(struct serve *serve, struct error *err)
 {
     char base_url[CONTROL_TEXT_MAX];
     snprintf(base_url, sizeof(base_url), "http://%s", server_address(serve->server));
-    int result = run_registry_new(&serve->registry,
-                                  &(struct run_registry_options){
-                                      .base = serve->base,
-                                      .table = serve->runs,
-                                      .journal = serve->journal,
-                                      .config = &serve->config,
-                                      .base_url = base_url,
-                                      .may_open = may_open,
-                                      .opened = on_run_opened,
-                                      .cancel = on_run_cancel,
-                                      .closed = on_run_closed,
-                                      .context = serve,
-                                  },
-                                  err);
+    char job_keys_path[PATH_MAX];
+    int result = paths_in_state(&serve->paths, JOB_KEYS_FILE, job_keys_path, err);
+    if (result < 0)
+        return result;
+    job_keys_init(&serve->job_keys, job_keys_path);
+    result = run_registry_new(&serve->registry,
+                              &(struct run_registry_options){
+                                  .base = serve->base,
+                                  .table = serve->runs,
+                                  .journal = serve->journal,
+                                  .config = &serve->config,
+                                  .base_url = base_url,
+                                  .may_open = may_open,
+                                  .opened = on_run_opened,
+                                  .cancel = on_run_cancel,
+                                  .closed = on_run_closed,
+                                  .context = serve,
+                              },
+                              err);
     if (result == 0)
         result = control_server_new(&serve->control, serve->base, serve->paths.control_socket,
                                     serve->sockets.control_fd,
@@ -436,6 +455,7 @@ static void serve_close(struct serve *serve)
     control_server_free(serve->control);
     run_registry_free(serve->registry);
     run_table_free(serve->runs);
+    job_keys_done(&serve->job_keys);
     credential_pool_free(serve->credentials);
     journal_close(serve->journal);
     feed_child_free(serve->feed);

@@ -33,6 +33,15 @@ static const char *format_count(int64_t count, int64_t limit, char text[static C
     return text;
 }
 
+// Runs in a slot. An implicit run has neither a slot nor a process of ours.
+static size_t slots_taken(const struct status *status)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < status->run_count; i++)
+        taken += status->runs[i].pid != 0;
+    return taken;
+}
+
 static void print_head(const struct status *status, FILE *stream)
 {
     char duration[CLOCK_TEXT_MAX];
@@ -41,7 +50,7 @@ static void print_head(const struct status *status, FILE *stream)
             status->upstream);
     fprintf(stream,
             "slots: %zu of %" PRId64 " taken, %zu waiting; %" PRId64 " exchanges in flight\n",
-            status->run_count, status->slots, status->waiting_count, status->exchanges_in_flight);
+            slots_taken(status), status->slots, status->waiting_count, status->exchanges_in_flight);
     fprintf(stream, "ledger: %s", status->ledger);
     if (status->ledger_lag_records > 0)
         fprintf(stream, ", %" PRId64 " records behind", status->ledger_lag_records);

@@ -7,6 +7,7 @@
 #define RUN_ID_MAX 32  // "20261125-160044-k3f9qx" and room
 #define RUN_KEY_MAX 64 // "reeve-run-" and 43 characters of base64url (256 random bits), NUL
 #define RUN_KEY_PREFIX "reeve-run-"
+#define JOB_KEY_PREFIX "reeve-job-" // of agents that are started outside `reeve run`
 #define JOB_NAME_MAX 64
 #define EXCHANGE_ID_BYTES 16 // UUIDv7 (RFC 9562): sortable by time
 #define LIMIT_NONE INT64_MAX

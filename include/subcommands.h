@@ -9,6 +9,7 @@ int kill_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int ledger_main(int argc, char **argv);
+int job_main(int argc, char **argv);
 int credential_main(int argc, char **argv);
 int price_main(int argc, char **argv);
 int config_main(int argc, char **argv);

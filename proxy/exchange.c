@@ -6,7 +6,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "exchange_state.h"
-#include "identify.h"
+#include "head_refusal.h"
 #include "log.h"
 #include "splice.h"
 #include "waiting.h"
@@ -32,28 +32,6 @@ static void on_durable(struct journal_waiter *waiter, int result);
 
 // ---- begin: whose is it, and what does it ask for?
 
-// Why a request is refused by its head alone, NULL if it is not.
-static const char *head_refusal(const struct http_head *head, struct route route,
-                                struct reply *reply)
-{
-    const struct http_header *encoding = http_head_find_field(head, HTTP_FIELD_CONTENT_ENCODING);
-    if (route.kind == ROUTE_UNKNOWN) {
-        *reply = (struct reply){.status = 404};
-        return "reeve: no such path; everything under /v1/ is passed on";
-    }
-    if (head->content_length > route.body_bytes_max) {
-        *reply = (struct reply){.status = 413};
-        return "Request exceeds the maximum size";
-    }
-    if (route.kind == ROUTE_MESSAGES && encoding != NULL &&
-        !slice_is_any_case(encoding->value, "identity")) {
-        *reply = (struct reply){.status = 400};
-        return "reeve: a compressed request body cannot be bounded; send it without "
-               "Content-Encoding";
-    }
-    return NULL;
-}
-
 static const struct exchange_callbacks callbacks = {
     .timer = on_timer, .soon = on_soon, .durable = on_durable};
 
@@ -61,7 +39,7 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
                                 const struct http_head *head, char *bytes)
 {
     struct live_run *run = NULL;
-    struct reply reply = {.status = 401, .never_retry = true};
+    struct reply reply;
     struct route route = route_find(head->method, head->path);
     if (route.kind == ROUTE_PROBE) {
         explicit_bzero(bytes, head->length);
@@ -69,14 +47,7 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
         reply_empty(agent);
         return NULL;
     }
-    const char *message = identify_refusal(identify(proxy->runs, head, &run));
-    if (message == NULL && run->closing) {
-        run->refused++;
-        reply.status = 402;
-        message = exchange_closing_message(run);
-    }
-    if (message == NULL)
-        message = head_refusal(head, route, &reply);
+    const char *message = head_refusal(proxy, head, route, &run, &reply);
     struct exchange *exchange = NULL;
     if (message == NULL) {
         exchange = exchange_new(proxy, agent, run, route, head, &callbacks);
@@ -183,8 +154,7 @@ static void exchange_admit(struct exchange *exchange)
         .is_behind = ahead != BUDGET_SCOPES,
     };
     if (exchange->run->closing) {
-        exchange_refuse(exchange, &refusals[ADMIT_REFUSED],
-                        exchange_closing_message(exchange->run));
+        exchange_refuse(exchange, &refusals[ADMIT_REFUSED], run_closing_message(exchange->run));
         return;
     }
     enum admit_outcome outcome = admit(exchange->proxy, &request, &exchange->admission, message);

@@ -143,11 +143,6 @@ void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling 
     exchange->proxy->run_at_ceiling(run, ceiling, message, exchange->proxy->context);
 }
 
-const char *exchange_closing_message(const struct live_run *run)
-{
-    return run->at_ceiling[0] != '\0' ? run->at_ceiling : "reeve: this run is being ended";
-}
-
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
 {
     struct meter_result metered;

@@ -94,9 +94,6 @@ void exchange_head_forget(struct exchange *exchange);
 void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling,
                          const char *message);
 
-// What to tell an agent whose run takes no new exchange.
-const char *exchange_closing_message(const struct live_run *run);
-
 // Replaces the reservation, if there is one left, by what the meter has seen.
 void exchange_settle(struct exchange *exchange, enum exchange_end end);
 

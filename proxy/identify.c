@@ -21,7 +21,19 @@ static struct slice bearer_token(struct slice value)
     return value;
 }
 
-enum identify_outcome identify(struct run_table *runs, const struct http_head *head,
+// Whose key it is.
+static enum identify_outcome find_owner(const struct identify_keys *keys, struct slice key,
+                                        struct live_run **owner)
+{
+    if (slice_starts_with(key, JOB_KEY_PREFIX) && keys->find_job_key != NULL)
+        return keys->find_job_key(key, owner, keys->context);
+    if (slice_starts_with(key, CREDENTIAL_PREFIX))
+        return IDENTIFY_CREDENTIAL;
+    *owner = run_table_find_key(keys->runs, key.bytes, key.length);
+    return *owner != NULL ? IDENTIFY_RUN : IDENTIFY_UNKNOWN;
+}
+
+enum identify_outcome identify(const struct identify_keys *keys, const struct http_head *head,
                                struct live_run **run)
 {
     struct live_run *found = NULL;
@@ -30,21 +42,20 @@ enum identify_outcome identify(struct run_table *runs, const struct http_head *h
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
         struct slice key = {NULL, 0};
+        struct live_run *owner = NULL;
         if (header->field == HTTP_FIELD_AUTHORIZATION)
             key = bearer_token(header->value);
         else if (header->field == HTTP_FIELD_X_API_KEY)
             key = header->value;
         if (key.length == 0)
             continue;
-        struct live_run *owner = run_table_find_key(runs, key.bytes, key.length);
-        if (owner != NULL && found != NULL && owner != found)
+        enum identify_outcome each = find_owner(keys, key, &owner);
+        if (each == IDENTIFY_RUN && found != NULL && owner != found)
             return IDENTIFY_UNKNOWN;
-        if (owner != NULL)
+        if (each == IDENTIFY_RUN)
             found = owner;
-        else if (slice_starts_with(key, CREDENTIAL_PREFIX))
-            outcome = IDENTIFY_CREDENTIAL;
-        else if (outcome == IDENTIFY_NO_KEY)
-            outcome = IDENTIFY_UNKNOWN;
+        else if (each > outcome)
+            outcome = each;
     }
     if (found == NULL)
         return outcome;
@@ -56,10 +67,16 @@ const char *identify_refusal(enum identify_outcome outcome)
 {
     switch (outcome) {
     case IDENTIFY_NO_KEY:
-        return "reeve: no run key. Start the agent with `reeve run`, which sets one.";
+        return "reeve: no run key. Start the agent with `reeve run`, which sets one, or give it a "
+               "key "
+               "of `reeve job key`.";
     case IDENTIFY_UNKNOWN:
         return "reeve: this run key belongs to no live run. A key is worth nothing once its run "
                "has ended; start the agent with `reeve run`.";
+    case IDENTIFY_NO_RUN:
+        return "reeve: this job key is right, but no run could be opened for it; try again, and "
+               "see "
+               "the daemon's log";
     case IDENTIFY_CREDENTIAL:
         return "reeve: the agent sent a credential of its own. Take it out of the agent's "
                "environment, give it to `reeve credential add`, and start the agent with `reeve "

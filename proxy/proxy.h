@@ -1,6 +1,7 @@
 // Proxy: what all exchanges share. Filled by serve, which owns everything in it.
 #pragma once
 
+#include "identify.h"
 #include "usage.h"
 
 #include <stddef.h>
@@ -34,6 +35,8 @@ struct proxy {
     const char *free_refusals;      // categories that are not billed, separated by spaces
     enum tokens_count tokens_count; // what a token ceiling counts
 
+    // See identify.h.
+    enum identify_outcome (*find_job_key)(struct slice key, struct live_run **run, void *context);
     int64_t wait_max_s; // for money that is only reserved
     // An exchange of this run has been refused at `ceiling` (NULL: has gone above one by what the
     // upstream added by itself): the run is to end.

@@ -22,6 +22,7 @@
 struct ceiling_fixture {
     char directory[64];
     struct budget *budget;
+    struct restore_targets restored;
     struct journal *journal;
     struct price_table *prices;
     struct proxy proxy;
@@ -34,6 +35,16 @@ struct ceiling_fixture {
     struct budget_ceiling soft_limits[SOFT_LIMITS_SEEN_MAX];
     size_t soft_limit_count;
 };
+
+static inline void fixture_settled_exchange(struct live_run *run,
+                                            const struct journal_settlement *settlement,
+                                            const struct body_hash *body, void *context)
+{
+    (void)run;
+    (void)settlement;
+    (void)body;
+    (void)context;
+}
 
 static inline void fixture_soft_limit(struct live_run *run, const struct budget_ceiling *ceiling,
                                       void *context)
@@ -50,9 +61,10 @@ static inline void fixture_open_books(struct ceiling_fixture *fixture)
     struct error err = {0};
     struct restore_summary summary;
     ck_assert_int_eq(budget_new(&fixture->budget, "UTC", NULL), 0);
-    ck_assert_msg(restore(fixture->directory, fixture->budget, &fixture->journal, &summary, &err) ==
-                      0,
-                  "%s", err.text);
+    fixture->restored.budget = fixture->budget;
+    ck_assert_msg(
+        restore(fixture->directory, &fixture->restored, &fixture->journal, &summary, &err) == 0,
+        "%s", err.text);
     fixture->proxy.budget = fixture->budget;
     fixture->proxy.journal = fixture->journal;
 }
@@ -72,6 +84,7 @@ static inline void fixture_init(struct ceiling_fixture *fixture)
     fixture_open_books(fixture);
     fixture->proxy.prices = fixture->prices;
     fixture->proxy.soft_limit_reached = fixture_soft_limit;
+    fixture->proxy.exchange_settled = fixture_settled_exchange;
     fixture->proxy.context = fixture;
     snprintf(fixture->run.id, sizeof(fixture->run.id), "r1");
     snprintf(fixture->run.job, sizeof(fixture->run.job), "j");

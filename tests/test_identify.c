@@ -85,7 +85,8 @@ START_TEST(request_belongs_to_the_run_of_its_key)
         ck_assert_int_eq(run_table_add(runs, names[i], "j", &limits, keys[i], &added, NULL), 0);
     run_table_remove(runs, added);
     keys_put_in(headers, sizeof(headers), requests[_i].headers, keys);
-    enum identify_outcome outcome = identify(runs, request_make(&request, headers), &run);
+    const struct identify_keys by = {.runs = runs};
+    enum identify_outcome outcome = identify(&by, request_make(&request, headers), &run);
     ck_assert_msg(outcome == requests[_i].outcome, "%d, not %d: %s", outcome, requests[_i].outcome,
                   requests[_i].headers);
     if (requests[_i].run == NULL)
@@ -105,6 +106,50 @@ START_TEST(refusal_says_what_to_do)
 }
 END_TEST
 
+// Job keys lead to implicit runs, which somebody else opens.
+static enum identify_outcome on_job_key(struct slice key, struct live_run **run, void *context)
+{
+    static struct live_run implicit;
+    (void)context;
+    if (slice_is(key, "reeve-job-full"))
+        return IDENTIFY_NO_RUN;
+    if (!slice_is(key, "reeve-job-good"))
+        return IDENTIFY_UNKNOWN;
+    *run = &implicit;
+    return IDENTIFY_RUN;
+}
+
+static const struct {
+    const char *headers;
+    enum identify_outcome outcome;
+} job_keys[] = {
+    {"Authorization: Bearer reeve-job-good\r\n", IDENTIFY_RUN},
+    {"x-api-key: reeve-job-good\r\n", IDENTIFY_RUN},
+    {"Authorization: Bearer reeve-job-good\r\nx-api-key: reeve-job-good\r\n", IDENTIFY_RUN},
+    {"Authorization: Bearer sk-ant-oat01-x\r\nx-api-key: reeve-job-good\r\n", IDENTIFY_RUN},
+    {"x-api-key: reeve-job-bad\r\n", IDENTIFY_UNKNOWN},
+    {"x-api-key: reeve-job-\r\n", IDENTIFY_UNKNOWN},
+    {"x-api-key: reeve-job-full\r\n", IDENTIFY_NO_RUN},
+    {"x-api-key: reeve-job-full\r\nAuthorization: Bearer other\r\n", IDENTIFY_NO_RUN},
+};
+
+START_TEST(job_key_belongs_to_an_implicit_run)
+{
+    static struct request_fixture request;
+    struct run_table *runs = run_table_new();
+    struct live_run *run = NULL;
+    struct identify_keys keys = {.runs = runs, .find_job_key = on_job_key};
+    const struct http_head *head = request_make(&request, job_keys[_i].headers);
+    ck_assert_int_eq(identify(&keys, head, &run), job_keys[_i].outcome);
+    ck_assert((run != NULL) == (job_keys[_i].outcome == IDENTIFY_RUN));
+    keys.find_job_key = NULL; // nobody knows job keys
+    ck_assert_int_eq(identify(&keys, head, &run), strstr(job_keys[_i].headers, "sk-ant") != NULL
+                                                      ? IDENTIFY_CREDENTIAL
+                                                      : IDENTIFY_UNKNOWN);
+    run_table_free(runs);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("identify");
@@ -112,6 +157,8 @@ int main(void)
     tcase_add_loop_test(cases, request_belongs_to_the_run_of_its_key, 0,
                         sizeof(requests) / sizeof(requests[0]));
     tcase_add_test(cases, refusal_says_what_to_do);
+    tcase_add_loop_test(cases, job_key_belongs_to_an_implicit_run, 0,
+                        sizeof(job_keys) / sizeof(job_keys[0]));
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
