@@ -217,6 +217,21 @@ bool budget_is_exhausted(struct budget *budget, const char *job, int64_t time_us
     return false;
 }
 
+bool budget_find_full(const struct budget *budget, const char *run_id, const char *job,
+                      int64_t time_us, enum budget_kind kind, struct budget_ceiling *ceiling)
+{
+    struct budget_cover covers[BUDGET_SCOPES];
+    int64_t settled, now;
+    budget_covers_find(budget, run_id, job, time_us, covers);
+    for (enum budget_scope scope = 0; scope < BUDGET_SCOPES; scope++)
+        if (covers[scope].account != NULL && find_room(&covers[scope], kind, &settled, &now) &&
+            settled == 0) {
+            *ceiling = budget_cover_ceiling(&covers[scope], kind);
+            return true;
+        }
+    return false;
+}
+
 int64_t budget_fair_share(const struct budget *budget, const char *run_id, const char *job,
                           int64_t time_us, enum budget_kind kind, int waiting)
 {

@@ -113,6 +113,11 @@ void budget_release(struct budget *budget, const struct budget_reservation *rese
 bool budget_is_exhausted(struct budget *budget, const char *job, int64_t time_us,
                          const struct budget_amounts *needed, struct budget_ceiling *ceiling);
 
+// Whether a ceiling on `kind` that covers (run, job, time) is settled to the last, or above it:
+// *ceiling.
+bool budget_find_full(const struct budget *budget, const char *run_id, const char *job,
+                      int64_t time_us, enum budget_kind kind, struct budget_ceiling *ceiling);
+
 // The least room left in `kind` over all ceilings that cover (run, job, time): by settled amounts
 // only, and with what is held. At least 0; LIMIT_NONE where there is no ceiling.
 void budget_room(const struct budget *budget, const char *run_id, const char *job, int64_t time_us,

@@ -2,6 +2,7 @@
 
 #include "exchange_state.h"
 
+#include "ceiling_text.h"
 #include "cleanup.h"
 #include "log.h"
 #include "settle.h"
@@ -143,8 +144,20 @@ void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling 
     exchange->proxy->run_at_ceiling(run, ceiling, message, exchange->proxy->context);
 }
 
+// The upstream has added by itself what nobody could bound.
+static void exchange_above_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling)
+{
+    char message[RUN_AT_CEILING_MAX], spent[CEILING_TEXT_MAX];
+    snprintf(message, sizeof(message),
+             "reeve: ceiling reached: %s, by what the upstream added by itself to a request. Run "
+             "%s, job %s.",
+             ceiling_describe(ceiling, spent), exchange->run->id, exchange->run->job);
+    exchange_at_ceiling(exchange, ceiling, message);
+}
+
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
 {
+    struct budget_ceiling above;
     struct meter_result metered;
     bool has_meter = exchange->meter != NULL;
     if (!exchange->reserved)
@@ -169,11 +182,10 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
                    .streamed = exchange->streamed,
                    .body = &exchange->body_hash,
                },
-               has_meter ? &metered : NULL);
+               has_meter ? &metered : NULL, &above);
     if (has_meter)
         meter_result_done(&metered);
     if (overrun)
-        exchange_at_ceiling(exchange, NULL,
-                            "reeve: what the upstream added by itself went above a ceiling");
+        exchange_above_ceiling(exchange, &above);
     waiting_retry(exchange->proxy); // what was only held is free again
 }

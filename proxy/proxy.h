@@ -38,8 +38,8 @@ struct proxy {
     // See identify.h.
     enum identify_outcome (*find_job_key)(struct slice key, struct live_run **run, void *context);
     int64_t wait_max_s; // for money that is only reserved
-    // An exchange of this run has been refused at `ceiling` (NULL: has gone above one by what the
-    // upstream added by itself): the run is to end.
+    // An exchange of this run has been refused at `ceiling`, or has gone above it by what the
+    // upstream added by itself: the run is to end.
     void (*run_at_ceiling)(struct live_run *run, const struct budget_ceiling *ceiling,
                            const char *message, void *context);
     // An exchange of this run has taken a ceiling that covers it to the job's SoftLimit=. Once for

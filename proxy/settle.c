@@ -108,23 +108,20 @@ static void report_soft_limits(struct proxy *proxy, struct live_run *run, int64_
 }
 
 static bool is_overrun(const struct proxy *proxy, const struct admission *admission,
-                       const struct budget_amounts *used)
+                       const struct budget_amounts *used, struct budget_ceiling *ceiling)
 {
     const struct budget_reservation *reservation = &admission->reservation;
-    for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++) {
-        int64_t settled, now;
-        if (used->of[kind] <= reservation->held.of[kind])
-            continue;
-        budget_room(proxy->budget, reservation->run_id, reservation->job,
-                    reservation->reserved_at_us, kind, &settled, &now);
-        if (settled == 0)
+    for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++)
+        if (used->of[kind] > reservation->held.of[kind] &&
+            budget_find_full(proxy->budget, reservation->run_id, reservation->job,
+                             reservation->reserved_at_us, kind, ceiling))
             return true;
-    }
     return false;
 }
 
 bool settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
-            const struct settle_facts *facts, const struct meter_result *metered)
+            const struct settle_facts *facts, const struct meter_result *metered,
+            struct budget_ceiling *above)
 {
     const struct budget_amounts *reserved = &admission->reservation.held;
     struct error err;
@@ -171,5 +168,5 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     add_to_run(run, &record);
     log_settlement(&record);
     proxy->exchange_settled(run, &record, facts->body, proxy->context);
-    return is_overrun(proxy, admission, &used);
+    return is_overrun(proxy, admission, &used, above);
 }

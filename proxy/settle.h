@@ -23,6 +23,7 @@ struct settle_facts {
 // as reserved, and what the journal does not take is logged and still counts against the ceilings.
 //
 // Returns true for an overrun: more was used than was reserved, which only what the upstream adds
-// by itself (server tools) can do, and it took the run above a ceiling.
+// by itself (server tools) can do, and that used up a ceiling: *above.
 bool settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
-            const struct settle_facts *facts, const struct meter_result *metered);
+            const struct settle_facts *facts, const struct meter_result *metered,
+            struct budget_ceiling *above);

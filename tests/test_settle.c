@@ -10,6 +10,7 @@
 #define USAGE_COST (INT64_C(100) * 4000000 + INT64_C(50) * 20000000) // of usage() below
 
 static struct ceiling_fixture fixture;
+static struct budget_ceiling above;
 static union journal_record_fields last; // settlement in the journal
 
 static void set_up(void)
@@ -48,7 +49,7 @@ static bool settle_with(enum exchange_end end, const struct meter_result *metere
                       .http_status = 200,
                       .streamed = true,
                   },
-                  metered);
+                  metered, &above);
 }
 
 static const struct journal_settlement *read_settlement(void)
@@ -194,6 +195,10 @@ START_TEST(overrun_is_one_that_goes_above_a_ceiling)
     if (overruns[_i].limit_cents > 0)
         fixture_limit(&fixture, BUDGET_JOB_MONTH, BUDGET_COST, overruns[_i].limit_cents * CENT);
     ck_assert(settle_with(EXCHANGE_COMPLETE, &metered) == overruns[_i].overrun);
+    if (overruns[_i].overrun) {
+        ck_assert_int_eq(above.scope, BUDGET_JOB_MONTH);
+        ck_assert_int_gt(above.settled, above.limit);
+    }
     const struct journal_settlement *record = read_settlement();
     ck_assert_int_eq(record->cost_pico_usd, 4 * DOLLAR + 50 * 20000000); // recorded whole
     ck_assert_int_lt(record->reserved_pico_usd, record->cost_pico_usd);
