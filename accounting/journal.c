@@ -2,9 +2,10 @@
 // end of everything that was begun.
 //
 // Room. Every open reservation books room for its settlement (without raw usage, which is left out
-// if the disk is full) and every live run for its close. The booked room is always there: in the
-// segment in use, or in the next one, already made, of which half is kept for bookings and half for
-// its checkpoint. What would break this is refused with -ENOSPC.
+// if the disk is full) or for the batch that it becomes the reservation of, every batch for its
+// end, every live run for its close. The booked room is always there: in the segment in use, or in
+// the next one, already made, of which half is kept for bookings and half for its checkpoint. What
+// would break this is refused with -ENOSPC.
 #include "journal.h"
 
 #include "cleanup.h"
@@ -44,6 +45,7 @@ struct journal {
     struct error problem;           // the helper's
     struct journal_waiter *waiters; // by position, ascending
     uint64_t settlement_bytes;      // at most, raw usage apart
+    uint64_t batch_end_bytes;       // at most
     uint64_t run_close_bytes;       // at most
     uint64_t segment_end_bytes;     // at most
     uint8_t buffer[JOURNAL_RECORD_BYTES_MAX];
@@ -219,6 +221,9 @@ int journal_open(struct journal **journal, const struct journal_options *options
     assert(opened->options.segment_bytes >= JOURNAL_SEGMENT_BYTES_MIN &&
            opened->options.segment_bytes <= JOURNAL_SEGMENT_BYTES_MAX);
     opened->settlement_bytes = journal_record_length_max(JOURNAL_SETTLEMENT);
+    opened->batch_end_bytes = journal_record_length_max(JOURNAL_BATCH_END);
+    assert(journal_record_length_max(JOURNAL_BATCH) + opened->batch_end_bytes <=
+           opened->settlement_bytes);
     opened->run_close_bytes = journal_record_length_max(JOURNAL_RUN_CLOSE);
     opened->segment_end_bytes = journal_record_length_max(JOURNAL_SEGMENT_END);
     opened->directory_fd = opened->current.fd = opened->next.fd = -1;
@@ -241,15 +246,27 @@ const struct journal_live *journal_live(const struct journal *journal)
 
 // Appending.
 
-static bool record_ends_something(enum journal_record_type type)
+// Whether room was booked for the record. For the rows of a batch none was: they can be written
+// again.
+static bool record_has_room(const struct journal_record *record)
 {
-    return type == JOURNAL_SETTLEMENT || type == JOURNAL_RUN_CLOSE;
+    switch (record->type) {
+    case JOURNAL_SETTLEMENT:
+        return record->settlement->batch_id[0] == '\0';
+    case JOURNAL_RUN_CLOSE:
+    case JOURNAL_BATCH:
+    case JOURNAL_BATCH_END:
+        return true;
+    default:
+        return false;
+    }
 }
 
-// Room that the open reservations and runs have booked.
+// Room that the open reservations, batches and runs have booked.
 static uint64_t journal_booked(const struct journal *journal)
 {
     return journal->live.reservation_count * journal->settlement_bytes +
+           journal->live.batch_count * journal->batch_end_bytes +
            journal->live.run_count * journal->run_close_bytes;
 }
 
@@ -286,7 +303,7 @@ static size_t journal_encode(struct journal *journal, const struct journal_recor
         journal_take_next(journal);
     if (journal_covers(journal, length, booked))
         return length;
-    if (!record_ends_something(record->type)) {
+    if (!record_has_room(record)) {
         journal_helper_retry(journal->helper);
         return 0;
     }

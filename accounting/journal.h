@@ -26,7 +26,8 @@ struct journal_options {
 
     // Called by journal_open() for every record that a start has to know, accounts first: put them
     // back into the budget. What is open at the end is in journal_live(): every reservation there
-    // is an orphan. May be NULL. A negative errno, with `err` set, ends journal_open().
+    // is an orphan, every batch is not. May be NULL. A negative errno, with `err` set, ends
+    // journal_open().
     int (*replay)(const struct journal_record *record, void *context, struct error *err);
 
     // Called when a segment begins, by journal_open(), journal_append() or journal_dispatch():
@@ -75,8 +76,9 @@ void journal_close(struct journal *journal);
 const struct journal_live *journal_live(const struct journal *journal);
 
 // Appends a record. *position (may be NULL) is its end. A reservation also books room for its
-// settlement, a run opening for its close, so that these never fail for want of space; -ENOSPC
-// refuses reservations, run openings and alerts while the disk is full. Any other error means that
+// settlement, or for the batch that it becomes the reservation of, a batch for its end, a run
+// opening for its close, so that these never fail for want of space; -ENOSPC refuses all others,
+// the rows of a batch among them, while the disk is full. Any other error means that
 // the disk is failing. What was appended goes to the disk within about one fdatasync, waited for or
 // not.
 int journal_append(struct journal *journal, const struct journal_record *record, uint64_t *position,

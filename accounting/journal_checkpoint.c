@@ -51,6 +51,8 @@ int journal_checkpoint_gather(struct journal_checkpoint *checkpoint,
     }
     for (size_t i = 0; i < live->reservation_count; i++)
         checkpoint_add(checkpoint, JOURNAL_RESERVATION, &live->reservations[i]);
+    for (size_t i = 0; i < live->batch_count; i++)
+        checkpoint_add(checkpoint, JOURNAL_BATCH, &live->batches[i]);
     struct journal_checkpoint_end end = {.written_at_us = clock_now_us()};
     checkpoint_add(checkpoint, JOURNAL_CHECKPOINT_END, &end);
     if (checkpoint->result < 0)

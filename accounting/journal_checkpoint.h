@@ -17,8 +17,9 @@ struct journal_checkpoint {
     int result; // of the first failure
 };
 
-// Gathers accounts (from options->checkpoint), live runs, open reservations and the end mark.
-// -E2BIG: more than `length_max` bytes. journal_checkpoint_done() it, whatever the result.
+// Gathers accounts (from options->checkpoint), live runs, open reservations and batches, and the
+// end mark. -E2BIG: more than `length_max` bytes. journal_checkpoint_done() it, whatever the
+// result.
 int journal_checkpoint_gather(struct journal_checkpoint *checkpoint,
                               const struct journal_options *options,
                               const struct journal_live *live, size_t length_max,

@@ -1,4 +1,4 @@
-// Journal live set: two small arrays; tens of entries are the rule, so a search is a walk.
+// Journal live set: three small arrays; tens of entries are the rule, so a search is a walk.
 #include "journal_live.h"
 
 #include <assert.h>
@@ -13,6 +13,7 @@ static const size_t none = SIZE_MAX;
 void journal_live_done(struct journal_live *live)
 {
     free(live->reservations);
+    free(live->batches);
     free(live->runs);
     *live = (struct journal_live){0};
 }
@@ -21,6 +22,14 @@ static size_t find_reservation(const struct journal_live *live, const uint8_t *e
 {
     for (size_t i = 0; i < live->reservation_count; i++)
         if (memcmp(live->reservations[i].exchange_id, exchange_id, EXCHANGE_ID_BYTES) == 0)
+            return i;
+    return none;
+}
+
+static size_t find_batch(const struct journal_live *live, const char *batch_id)
+{
+    for (size_t i = 0; i < live->batch_count; i++)
+        if (strncmp(live->batches[i].batch_id, batch_id, UPSTREAM_ID_MAX) == 0)
             return i;
     return none;
 }
@@ -38,6 +47,22 @@ const struct journal_live_run *journal_live_find_run(const struct journal_live *
 {
     size_t index = find_run(live, run_id);
     return index == none ? NULL : &live->runs[index];
+}
+
+struct budget_reservation journal_batch_reservation(const struct journal_batch *batch)
+{
+    struct budget_reservation reservation = {
+        .reserved_at_us = batch->reserved_at_us,
+        .held = {{
+            [BUDGET_COST] = batch->cost_pico_usd,
+            [BUDGET_TOKENS] = batch->tokens,
+            [BUDGET_OUTPUT_TOKENS] = batch->output_tokens,
+            [BUDGET_REQUESTS] = batch->requests,
+        }},
+    };
+    memcpy(reservation.run_id, batch->run_id, sizeof(reservation.run_id));
+    memcpy(reservation.job, batch->job, sizeof(reservation.job));
+    return reservation;
 }
 
 // Makes *array hold one item more. Arrays grow by steps that double.
@@ -62,6 +87,9 @@ int journal_live_make_room(struct journal_live *live, const struct journal_recor
         return grow((void **)&live->reservations, live->reservation_count,
                     sizeof(*live->reservations), JOURNAL_LIVE_RESERVATIONS_MAX, "reservations",
                     err);
+    if (record->type == JOURNAL_BATCH)
+        return grow((void **)&live->batches, live->batch_count, sizeof(*live->batches),
+                    JOURNAL_LIVE_BATCHES_MAX, "batches", err);
     if (record->type == JOURNAL_RUN_OPEN)
         return grow((void **)&live->runs, live->run_count, sizeof(*live->runs),
                     JOURNAL_LIVE_RUNS_MAX, "runs", err);
@@ -74,12 +102,24 @@ static void add(int64_t *sum, int64_t amount)
         *sum = INT64_MAX; // no count of tokens or picodollars gets there
 }
 
-static void apply_settlement(struct journal_live *live, const struct journal_settlement *settlement)
+static void close_reservation(struct journal_live *live, const uint8_t *exchange_id)
 {
-    size_t index = find_reservation(live, settlement->exchange_id);
+    size_t index = find_reservation(live, exchange_id);
     if (index != none)
         live->reservations[index] = live->reservations[--live->reservation_count];
-    index = find_run(live, settlement->run_id);
+}
+
+static void apply_batch(struct journal_live *live, const struct journal_batch *batch)
+{
+    close_reservation(live, batch->exchange_id);
+    if (find_batch(live, batch->batch_id) == none)
+        live->batches[live->batch_count++] = *batch;
+}
+
+static void apply_settlement(struct journal_live *live, const struct journal_settlement *settlement)
+{
+    close_reservation(live, settlement->exchange_id);
+    size_t index = find_run(live, settlement->run_id);
     if (index == none)
         return;
     struct journal_run_totals *totals = &live->runs[index].totals;
@@ -120,6 +160,14 @@ void journal_live_apply(struct journal_live *live, const struct journal_record *
     case JOURNAL_SETTLEMENT:
         apply_settlement(live, record->settlement);
         break;
+    case JOURNAL_BATCH:
+        apply_batch(live, record->batch);
+        break;
+    case JOURNAL_BATCH_END:
+        index = find_batch(live, record->batch_end->batch_id);
+        if (index != none)
+            live->batches[index] = live->batches[--live->batch_count];
+        break;
     case JOURNAL_RUN_CLOSE:
         index = find_run(live, record->run_close->run_id);
         if (index != none)
@@ -128,6 +176,7 @@ void journal_live_apply(struct journal_live *live, const struct journal_record *
     case JOURNAL_ALERT:
     case JOURNAL_ALERT_SENT:
     case JOURNAL_RUN_CACHE:
+    case JOURNAL_OWNED:
     case JOURNAL_ACCOUNT:
     case JOURNAL_CHECKPOINT_END:
     case JOURNAL_SEGMENT_END:

@@ -1,6 +1,6 @@
-// Journal live set: what is open by the records so far: reservations without a settlement, runs
-// without a close. The writer books room for what ends them and repeats them in each checkpoint; a
-// start finds its orphans here.
+// Journal live set: what is open by the records so far: reservations without a settlement, batches
+// without an end, runs without a close. The writer books room for what ends them and repeats them
+// in each checkpoint; a start finds its orphans here.
 #pragma once
 
 #include "error.h"
@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #define JOURNAL_LIVE_RESERVATIONS_MAX 4096
+#define JOURNAL_LIVE_BATCHES_MAX 1024
 #define JOURNAL_LIVE_RUNS_MAX 2048
 
 struct journal_live_run {
@@ -20,6 +21,8 @@ struct journal_live_run {
 struct journal_live {
     struct journal_reservation *reservations;
     size_t reservation_count;
+    struct journal_batch *batches; // their reservations are not among those above
+    size_t batch_count;
     struct journal_live_run *runs;
     size_t run_count;
 };
@@ -33,6 +36,9 @@ int journal_live_make_room(struct journal_live *live, const struct journal_recor
 
 // Follows one record. Records that close what is not open, and repeats, change nothing.
 void journal_live_apply(struct journal_live *live, const struct journal_record *record);
+
+// What the batch holds against the ceilings.
+struct budget_reservation journal_batch_reservation(const struct journal_batch *batch);
 
 // NULL if it is not open.
 const struct journal_live_run *journal_live_find_run(const struct journal_live *live,

@@ -124,7 +124,7 @@ static const struct field settlement_fields[] = {
     INT64(settlement, web_fetch_requests),
     INT(settlement, attempt),
     INT(settlement, http_status),
-    ENUM(settlement, end, EXCHANGE_ORPHANED),
+    ENUM(settlement, end, EXCHANGE_RESULTS_GONE),
     ENUM(settlement, speed, USAGE_SPEED_FAST),
     ENUM(settlement, tier, USAGE_TIER_BATCH),
     ENUM(settlement, geo, USAGE_GEO_US),
@@ -132,6 +132,34 @@ static const struct field settlement_fields[] = {
     BOOL(settlement, estimated),
     BOOL(settlement, unknown_model),
     {"usage_json", FIELD_USAGE_JSON, 0, 0, 0},
+    TEXT(settlement, batch_id),
+    TEXT(settlement, custom_id),
+};
+
+static const struct field batch_fields[] = {
+    BYTES(batch, exchange_id),    TEXT(batch, batch_id),
+    TEXT(batch, run_id),          TEXT(batch, job),
+    TEXT(batch, credential),      TEXT(batch, model),
+    INT64(batch, reserved_at_us), INT64(batch, requests),
+    INT64(batch, cost_pico_usd),  INT64(batch, tokens),
+    INT64(batch, output_tokens),
+};
+
+static const struct field batch_end_fields[] = {
+    TEXT(batch_end, batch_id),
+    TEXT(batch_end, run_id),
+    TEXT(batch_end, job),
+    INT64(batch_end, reserved_at_us),
+    INT64(batch_end, settled_at_us),
+    INT64(batch_end, counted_requests),
+    INT64(batch_end, counted_pico_usd),
+    INT64(batch_end, counted_tokens),
+    INT64(batch_end, counted_output_tokens),
+};
+
+static const struct field owned_fields[] = {
+    TEXT(owned, id),
+    TEXT(owned, job),
 };
 
 static const struct field run_close_fields[] = {
@@ -206,11 +234,14 @@ static const struct field run_totals_fields[] = {
 static const struct record_layout layouts[] = {
     LAYOUT(JOURNAL_RUN_OPEN, 1, run_open),
     LAYOUT(JOURNAL_RESERVATION, 1, reservation),
-    LAYOUT(JOURNAL_SETTLEMENT, 1, settlement),
+    LAYOUT(JOURNAL_SETTLEMENT, 2, settlement),
     LAYOUT(JOURNAL_RUN_CLOSE, 1, run_close),
     LAYOUT(JOURNAL_ALERT, 2, alert),
     LAYOUT(JOURNAL_ALERT_SENT, 1, alert_sent),
     LAYOUT(JOURNAL_RUN_CACHE, 1, run_cache),
+    LAYOUT(JOURNAL_BATCH, 1, batch),
+    LAYOUT(JOURNAL_BATCH_END, 1, batch_end),
+    LAYOUT(JOURNAL_OWNED, 1, owned),
     LAYOUT(JOURNAL_ACCOUNT, 1, account),
     LAYOUT(JOURNAL_CHECKPOINT_END, 1, checkpoint_end),
     LAYOUT(JOURNAL_SEGMENT_END, 1, segment_end),
@@ -229,8 +260,8 @@ static const struct record_layout *layout_find(uint64_t type)
 const char *exchange_end_name(enum exchange_end end)
 {
     static const char *const names[] = {
-        "complete",    "upstream_error", "stream_error", "cut",
-        "client_gone", "cancelled",      "not_sent",     "orphaned",
+        "complete",  "upstream_error", "stream_error", "cut",          "client_gone",
+        "cancelled", "not_sent",       "orphaned",     "results_gone",
     };
     return names[end];
 }

@@ -19,6 +19,8 @@
 #define JOURNAL_RECORD_BYTES_MAX (JOURNAL_FRAME_BYTES + JOURNAL_PAYLOAD_MAX)
 #define JOURNAL_TEXT_MAX 256 // command lines, paths, upstream request ids: longer ones are cut
 #define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
+#define UPSTREAM_ID_MAX 64 // of a batch, a file, a message; "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d"
+#define CUSTOM_ID_MAX 65   // Claude API: a request of a batch is named by 1 to 64 characters
 #define ALERT_SUBJECT_MAX 160
 #define ALERT_CHANNELS_MAX 16                 // that an alert can be owed to
 #define ALERT_CHANNEL_MAX (JOB_NAME_MAX + 16) // "ops/url"
@@ -32,9 +34,12 @@ enum journal_record_type {
     JOURNAL_ALERT = 5,
     JOURNAL_ALERT_SENT = 6,
     JOURNAL_RUN_CACHE = 7,
+    JOURNAL_BATCH = 8,
+    JOURNAL_BATCH_END = 9,
+    JOURNAL_OWNED = 10,
     // Written by the journal itself. A segment begins with a checkpoint: accounts, what the daemon
-    // adds (ALERT and RUN_CACHE again), live runs (RUN_OPEN and RUN_TOTALS again), open
-    // reservations (RESERVATION again), CHECKPOINT_END.
+    // adds (ALERT, RUN_CACHE and OWNED again), live runs (RUN_OPEN and RUN_TOTALS again), open
+    // reservations (RESERVATION again) and batches (BATCH again), CHECKPOINT_END.
     JOURNAL_ACCOUNT = 16,
     JOURNAL_CHECKPOINT_END = 17, // the checkpoint before it is whole
     JOURNAL_SEGMENT_END = 18,    // go on in the next segment
@@ -51,6 +56,7 @@ enum exchange_end {
     EXCHANGE_CANCELLED,      // the run was killed
     EXCHANGE_NOT_SENT,       // no connection: nothing went out, nothing is billed
     EXCHANGE_ORPHANED,       // reserved before a crash; charged in full
+    EXCHANGE_RESULTS_GONE,   // of a batch: the results cannot be read any more; charged in full
 };
 
 // The words that the ledger and --json use.
@@ -76,7 +82,8 @@ struct journal_reservation {
     int64_t output_tokens;
 };
 
-// A settled exchange, whole: the ledger's row is made from this alone.
+// A settled exchange, whole: the ledger's row is made from this alone. One with a batch_id is a row
+// and no more: the batch's BATCH_END is what the ceilings count.
 struct journal_settlement {
     uint8_t exchange_id[EXCHANGE_ID_BYTES];
     char run_id[RUN_ID_MAX];
@@ -114,6 +121,46 @@ struct journal_settlement {
     bool unknown_model;
     const char *usage_json; // raw, may be NULL; when decoded it points into the payload
     size_t usage_json_length;
+    // Since version 2.
+    char batch_id[UPSTREAM_ID_MAX]; // "": it was no batch's
+    char custom_id[CUSTOM_ID_MAX];
+};
+
+// The upstream has taken a Message Batch. From here on its reservation is the batch's, and no
+// orphan: it is open until the results are known, a day later perhaps.
+struct journal_batch {
+    uint8_t exchange_id[EXCHANGE_ID_BYTES]; // of the reservation
+    char batch_id[UPSTREAM_ID_MAX];
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char credential[JOB_NAME_MAX]; // that created it: no other account may see it
+    char model[MODEL_NAME_MAX];    // asked for, by its first request
+    int64_t reserved_at_us;
+    int64_t requests;
+    int64_t cost_pico_usd;
+    int64_t tokens;
+    int64_t output_tokens;
+};
+
+// The rows of the batch are in the journal before this record; this is what they add up to for the
+// ceilings. So the rows may be repeated after a crash, but nothing counts twice.
+struct journal_batch_end {
+    char batch_id[UPSTREAM_ID_MAX];
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    int64_t reserved_at_us;
+    int64_t settled_at_us;
+    int64_t counted_requests;
+    int64_t counted_pico_usd;
+    int64_t counted_tokens;
+    int64_t counted_output_tokens;
+};
+
+// A batch, a file or a message of a thread that a job has made upstream, where all jobs share an
+// account: no other job may read or delete it.
+struct journal_owned {
+    char id[UPSTREAM_ID_MAX];
+    char job[JOB_NAME_MAX];
 };
 
 struct journal_run_close {
@@ -209,6 +256,9 @@ struct journal_record {
         const struct journal_alert *alert;
         const struct journal_alert_sent *alert_sent;
         const struct journal_run_cache *run_cache;
+        const struct journal_batch *batch;
+        const struct journal_batch_end *batch_end;
+        const struct journal_owned *owned;
         const struct journal_account *account;
         const struct journal_checkpoint_end *checkpoint_end;
         const struct journal_segment_end *segment_end;
@@ -225,6 +275,9 @@ union journal_record_fields {
     struct journal_alert alert;
     struct journal_alert_sent alert_sent;
     struct journal_run_cache run_cache;
+    struct journal_batch batch;
+    struct journal_batch_end batch_end;
+    struct journal_owned owned;
     struct journal_account account;
     struct journal_checkpoint_end checkpoint_end;
     struct journal_segment_end segment_end;

@@ -120,6 +120,8 @@ static int add_settlement(struct ledger_rows *rows, struct journal_cursor place,
         row_put_null(&row);
     else
         row_put_bytes(&row, record->usage_json, record->usage_json_length);
+    row_put_optional_text(&row, record->batch_id);
+    row_put_optional_text(&row, record->custom_id);
     return row_writer_end(&row, err);
 }
 
@@ -169,6 +171,9 @@ int ledger_rows_add_record(struct ledger_rows *rows, const struct journal_record
     case JOURNAL_RESERVATION: // becomes a settlement, in any case
     case JOURNAL_ALERT_SENT:
     case JOURNAL_RUN_CACHE:
+    case JOURNAL_BATCH: // becomes settlements, in any case
+    case JOURNAL_BATCH_END:
+    case JOURNAL_OWNED:
     case JOURNAL_ACCOUNT:
     case JOURNAL_CHECKPOINT_END:
     case JOURNAL_SEGMENT_END:

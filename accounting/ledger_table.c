@@ -44,7 +44,8 @@ static const struct ledger_layout layouts[] = {
             {"web_search_requests", "bigint"}, {"web_fetch_requests", "bigint"},
             {"attempt", "integer"}, {"http_status", "integer"}, {"ended", "text"},
             {"speed", "text"}, {"tier", "text"}, {"geo", "text"}, {"streamed", "boolean"},
-            {"estimated", "boolean"}, {"unknown_model", "boolean"}, {"usage", "json"}),
+            {"estimated", "boolean"}, {"unknown_model", "boolean"}, {"usage", "json"},
+            {"batch_id", "text"}, {"custom_id", "text"}),
     },
     [LEDGER_RUN_CLOSE] = {
         .name = "run", .key = "run_id", .replace_if = "run.closed_at IS NULL",

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "clock.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,43 +34,82 @@ static void on_checkpoint(struct journal_checkpoint *checkpoint, void *context)
 {
     const struct restore_targets *targets = context;
     budget_each(targets->budget, checkpoint_account, checkpoint);
-    if (targets->checkpoint != NULL)
-        targets->checkpoint(checkpoint, targets->context);
+    for (size_t i = 0; i < targets->witness_count; i++)
+        targets->witnesses[i].checkpoint(checkpoint, targets->witnesses[i].context);
 }
 
-// Books what a settled exchange counted. Holds are not replayed: what was held is settled by now or
-// an orphan.
-static int book(struct budget *budget, const struct journal_settlement *settlement,
-                struct error *err)
+void restore_add_witness(struct restore_targets *targets, const struct restore_witness *witness)
 {
-    struct budget_reservation reservation = {.reserved_at_us = settlement->reserved_at_us};
-    memcpy(reservation.run_id, settlement->run_id, sizeof(reservation.run_id));
-    memcpy(reservation.job, settlement->job, sizeof(reservation.job));
+    assert(targets->witness_count < RESTORE_WITNESSES_MAX);
+    targets->witnesses[targets->witness_count++] = *witness;
+}
+
+static struct budget_reservation reservation_make(const char run_id[static RUN_ID_MAX],
+                                                  const char job[static JOB_NAME_MAX],
+                                                  int64_t reserved_at_us)
+{
+    struct budget_reservation reservation = {.reserved_at_us = reserved_at_us};
+    memcpy(reservation.run_id, run_id, sizeof(reservation.run_id));
+    memcpy(reservation.job, job, sizeof(reservation.job));
+    return reservation;
+}
+
+// Books what was counted. Holds are not replayed: what was held is settled by now, an orphan's or a
+// batch's.
+static int book(struct budget *budget, const struct budget_reservation *reservation,
+                const struct budget_amounts *used, struct error *err)
+{
+    int result = budget_restore_reservation(budget, reservation, err);
+    if (result == 0)
+        budget_settle(budget, reservation, used);
+    return result;
+}
+
+static int book_settlement(struct budget *budget, const struct journal_settlement *settlement,
+                           struct error *err)
+{
+    struct budget_reservation reservation =
+        reservation_make(settlement->run_id, settlement->job, settlement->reserved_at_us);
     struct budget_amounts used = {{
         [BUDGET_COST] = settlement->counted_pico_usd,
         [BUDGET_TOKENS] = settlement->counted_tokens,
         [BUDGET_OUTPUT_TOKENS] = settlement->counted_output_tokens,
         [BUDGET_REQUESTS] = settlement->end == EXCHANGE_NOT_SENT ? 0 : 1,
     }};
-    int result = budget_restore_reservation(budget, &reservation, err);
-    if (result == 0)
-        budget_settle(budget, &reservation, &used);
-    return result;
+    if (settlement->batch_id[0] != '\0')
+        return 0;
+    return book(budget, &reservation, &used, err);
+}
+
+static int book_batch(struct budget *budget, const struct journal_batch_end *batch,
+                      struct error *err)
+{
+    struct budget_reservation reservation =
+        reservation_make(batch->run_id, batch->job, batch->reserved_at_us);
+    struct budget_amounts used = {{
+        [BUDGET_COST] = batch->counted_pico_usd,
+        [BUDGET_TOKENS] = batch->counted_tokens,
+        [BUDGET_OUTPUT_TOKENS] = batch->counted_output_tokens,
+        [BUDGET_REQUESTS] = batch->counted_requests,
+    }};
+    return book(budget, &reservation, &used, err);
 }
 
 static int on_record(const struct journal_record *record, void *context, struct error *err)
 {
     const struct restore_targets *targets = context;
     struct budget *budget = targets->budget;
-    if (targets->replay != NULL)
-        targets->replay(record, targets->context);
+    for (size_t i = 0; i < targets->witness_count; i++)
+        targets->witnesses[i].replay(record, targets->witnesses[i].context);
     switch (record->type) {
     case JOURNAL_ACCOUNT:
         return budget_restore_account(budget, record->account->scope, record->account->name,
                                       record->account->period_start_us, &record->account->settled,
                                       err);
     case JOURNAL_SETTLEMENT:
-        return book(budget, record->settlement, err);
+        return book_settlement(budget, record->settlement, err);
+    case JOURNAL_BATCH_END:
+        return book_batch(budget, record->batch_end, err);
     case JOURNAL_RUN_CLOSE:
         budget_forget_run(budget, record->run_close->run_id);
         return 0;
@@ -105,7 +145,7 @@ static int settle_orphan(struct journal *journal, struct budget *budget,
     int result = journal_append(
         journal, &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = &settlement},
         NULL, err);
-    return result < 0 ? result : book(budget, &settlement, err);
+    return result < 0 ? result : book_settlement(budget, &settlement, err);
 }
 
 static int close_lost_run(struct journal *journal, struct budget *budget,
@@ -128,6 +168,15 @@ static int close_lost_run(struct journal *journal, struct budget *budget,
                           NULL, err);
 }
 
+// Holds what the batch has reserved, whose run has ended by now.
+static int hold_batch(struct budget *budget, const struct journal_batch *batch, struct error *err)
+{
+    struct budget_reservation reservation = journal_batch_reservation(batch);
+    int result = budget_restore_reservation(budget, &reservation, err);
+    budget_forget_run(budget, batch->run_id);
+    return result;
+}
+
 // Ends what was open. Each step takes the first of what is left, as appending moves the rest.
 static int settle_what_was_open(struct journal *journal, struct budget *budget,
                                 struct restore_summary *summary, struct error *err)
@@ -148,6 +197,12 @@ static int settle_what_was_open(struct journal *journal, struct budget *budget,
             return error_wrap(err, "closing the runs of the last end");
         summary->runs_lost++;
         live = journal_live(journal);
+    }
+    for (size_t i = 0; i < live->batch_count; i++) {
+        int result = hold_batch(budget, &live->batches[i], err);
+        if (result < 0)
+            return error_wrap(err, "holding what batch %s has reserved", live->batches[i].batch_id);
+        summary->batches++;
     }
     return 0;
 }

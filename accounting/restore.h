@@ -1,31 +1,42 @@
 // Restore: what the journal remembers, the budget first, at a start; and the checkpoints for it.
 //
 // Every spent picodollar is back before the first request is taken. What was reserved when the
-// daemon died is an orphan: nobody knows what it used, so it is charged in full.
+// daemon died is an orphan: nobody knows what it used, so it is charged in full. Batches are none:
+// the upstream goes on with them, and what they have reserved is held again.
 #pragma once
 
 #include "budget.h"
 #include "error.h"
 #include "journal.h"
 
-// What is filled from the journal, and gives its checkpoints. Outlives the journal.
-struct restore_targets {
-    struct budget *budget;
-    // Others who remember by the journal: called for every record that a start has to know, and
-    // when a segment begins. NULL: there is nobody.
+#define RESTORE_WITNESSES_MAX 4
+
+// Somebody else who remembers by the journal: called for every record that a start has to know, and
+// when a segment begins.
+struct restore_witness {
     void (*replay)(const struct journal_record *record, void *context);
     void (*checkpoint)(struct journal_checkpoint *checkpoint, void *context);
     void *context;
 };
 
+// What is filled from the journal, and gives its checkpoints. Outlives the journal.
+struct restore_targets {
+    struct budget *budget;
+    struct restore_witness witnesses[RESTORE_WITNESSES_MAX];
+    size_t witness_count;
+};
+
+void restore_add_witness(struct restore_targets *targets, const struct restore_witness *witness);
+
 struct restore_summary {
     size_t orphans;   // reservations charged in full
     size_t runs_lost; // runs that were live
+    size_t batches;   // whose results are not known yet
     uint64_t records;
     uint64_t torn_bytes; // cut off at the end of the journal
 };
 
-// Opens the journal in `directory`, replays it into `targets`, settles the orphans and closes the
-// runs that were live.
+// Opens the journal in `directory`, replays it into `targets`, settles the orphans, closes the runs
+// that were live and holds what open batches have reserved (journal_live() names them).
 int restore(const char *directory, struct restore_targets *targets, struct journal **journal,
             struct restore_summary *summary, struct error *err);

@@ -83,6 +83,9 @@ CREATE TABLE reeve.exchange (
     estimated             boolean NOT NULL,
     unknown_model         boolean NOT NULL,
     usage                 json,             -- as the upstream wrote it
+    -- Of a Message Batch: one row for each message in its results. NULL for all others.
+    batch_id              text,
+    custom_id             text,             -- NULL: all of the batch that could not be read
     recorded_at           timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX exchange_reserved_at ON reeve.exchange (reserved_at);

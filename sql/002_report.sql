@@ -47,7 +47,8 @@ WHERE NOT exchange.estimated
            THEN json_array_length(exchange.usage -> 'iterations') <= 1
            ELSE true END;
 
--- The closed runs beside the sums of their exchanges. The daemon and the ledger add up apart.
+-- The closed runs beside the sums of their exchanges. The daemon and the ledger add up apart. What a
+-- batch is known to have used after its run was closed is the job's, and in no sum of a run.
 CREATE VIEW reeve.run_sum AS
 SELECT run.run_id, run.exchanges, run.cost_usd,
        run.input_tokens, run.output_tokens, run.cache_write_5m_tokens,
@@ -60,6 +61,7 @@ SELECT run.run_id, run.exchanges, run.cost_usd,
        coalesce(sum(exchange.cache_write_1h_tokens), 0) AS ledger_cache_write_1h_tokens,
        coalesce(sum(exchange.cache_read_tokens), 0) AS ledger_cache_read_tokens
 FROM reeve.run
-LEFT JOIN reeve.exchange USING (run_id)
+LEFT JOIN reeve.exchange ON exchange.run_id = run.run_id
+    AND (exchange.batch_id IS NULL OR exchange.settled_at <= run.closed_at)
 WHERE run.closed_at IS NOT NULL
 GROUP BY run.run_id;

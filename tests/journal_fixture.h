@@ -80,6 +80,8 @@ static inline uint64_t fixture_digest(uint64_t settled, const struct journal_liv
     uint64_t digest = settled * 0x9e3779b97f4a7c15;
     for (size_t i = 0; i < live->reservation_count; i++)
         digest += fixture_mix(&live->reservations[i], sizeof(live->reservations[i]));
+    for (size_t i = 0; i < live->batch_count; i++)
+        digest += fixture_mix(&live->batches[i], sizeof(live->batches[i]));
     for (size_t i = 0; i < live->run_count; i++)
         digest += fixture_mix(&live->runs[i], sizeof(live->runs[i]));
     return digest;
@@ -241,7 +243,27 @@ static inline int fixture_settle(struct fixture *fixture, size_t index, struct e
         settlement.usage_json_length < 200 ? settlement.usage_json_length : 200;
     memcpy(settlement.exchange_id, reservation.exchange_id, EXCHANGE_ID_BYTES);
     memcpy(settlement.run_id, reservation.run_id, sizeof(settlement.run_id));
+    settlement.batch_id[0] = '\0';
     struct journal_record record = {JOURNAL_SETTLEMENT, {&settlement}};
+    return fixture_append(fixture, &record, err);
+}
+
+// Makes the open reservation number `index` a batch's.
+static inline int fixture_batch(struct fixture *fixture, size_t index, struct error *err)
+{
+    struct journal_batch batch = {0};
+    sample_batch(&fixture->samples, &batch);
+    memcpy(batch.exchange_id, fixture->expected.reservations[index].exchange_id, EXCHANGE_ID_BYTES);
+    struct journal_record record = {JOURNAL_BATCH, {&batch}};
+    return fixture_append(fixture, &record, err);
+}
+
+static inline int fixture_end_batch(struct fixture *fixture, size_t index, struct error *err)
+{
+    struct journal_batch_end end = {0};
+    sample_batch_end(&fixture->samples, &end);
+    memcpy(end.batch_id, fixture->expected.batches[index].batch_id, sizeof(end.batch_id));
+    struct journal_record record = {JOURNAL_BATCH_END, {&end}};
     return fixture_append(fixture, &record, err);
 }
 
@@ -265,11 +287,11 @@ static inline int fixture_alert(struct fixture *fixture, struct error *err)
     return result;
 }
 
-// One step at random, with at most three runs and four reservations open.
+// One step at random, with at most three runs, four reservations and two batches open.
 static inline int fixture_step(struct fixture *fixture, struct error *err)
 {
     const struct journal_live *live = &fixture->expected;
-    switch (samples_below(&fixture->samples, 8)) {
+    switch (samples_below(&fixture->samples, 10)) {
     case 0:
         if (live->run_count < 3)
             return fixture_open_run(fixture, err);
@@ -277,8 +299,18 @@ static inline int fixture_step(struct fixture *fixture, struct error *err)
     case 1:
         return fixture_alert(fixture, err);
     case 2:
+        if (live->batch_count > 0)
+            return fixture_end_batch(fixture, samples_below(&fixture->samples, live->batch_count),
+                                     err);
+        // fall through
     case 3:
+        if (live->batch_count < 2 && live->reservation_count > 0)
+            return fixture_batch(fixture, samples_below(&fixture->samples, live->reservation_count),
+                                 err);
+        // fall through
     case 4:
+    case 5:
+    case 6:
         if (live->reservation_count < 4)
             return fixture_reserve(fixture, err);
         // fall through

@@ -125,13 +125,17 @@ static inline void sample_settlement(struct samples *samples, struct journal_set
     settlement->web_fetch_requests = sample_int64(samples);
     settlement->attempt = (int)sample_int64(samples);
     settlement->http_status = (int)samples_below(samples, 600);
-    settlement->end = (enum exchange_end)samples_below(samples, EXCHANGE_ORPHANED + 1);
+    settlement->end = (enum exchange_end)samples_below(samples, EXCHANGE_RESULTS_GONE + 1);
     settlement->speed = (enum usage_speed)samples_below(samples, 2);
     settlement->tier = (enum usage_tier)samples_below(samples, 3);
     settlement->geo = (enum usage_geo)samples_below(samples, 2);
     settlement->streamed = samples_below(samples, 2) == 1;
     settlement->estimated = samples_below(samples, 2) == 1;
     settlement->unknown_model = samples_below(samples, 2) == 1;
+    if (samples_below(samples, 2) == 0) {
+        SAMPLE_TEXT(samples, settlement->batch_id);
+        SAMPLE_TEXT(samples, settlement->custom_id);
+    }
     if (samples_below(samples, 4) == 0)
         return;
     size_t limit = samples_below(samples, 64) == 0 ? JOURNAL_USAGE_JSON_MAX : 300;
@@ -169,6 +173,34 @@ static inline void sample_alert(struct samples *samples, struct journal_alert *a
     alert->amount = sample_int64(samples);
     alert->limit = sample_int64(samples);
     SAMPLE_TEXT(samples, alert->channels);
+}
+
+static inline void sample_batch(struct samples *samples, struct journal_batch *batch)
+{
+    sample_exchange_id(samples, batch->exchange_id);
+    SAMPLE_TEXT(samples, batch->batch_id);
+    SAMPLE_TEXT(samples, batch->run_id);
+    SAMPLE_TEXT(samples, batch->job);
+    SAMPLE_TEXT(samples, batch->credential);
+    SAMPLE_TEXT(samples, batch->model);
+    batch->reserved_at_us = sample_int64(samples);
+    batch->requests = sample_int64(samples);
+    batch->cost_pico_usd = sample_int64(samples);
+    batch->tokens = sample_int64(samples);
+    batch->output_tokens = sample_int64(samples);
+}
+
+static inline void sample_batch_end(struct samples *samples, struct journal_batch_end *end)
+{
+    SAMPLE_TEXT(samples, end->batch_id);
+    SAMPLE_TEXT(samples, end->run_id);
+    SAMPLE_TEXT(samples, end->job);
+    end->reserved_at_us = sample_int64(samples);
+    end->settled_at_us = sample_int64(samples);
+    end->counted_requests = sample_int64(samples);
+    end->counted_pico_usd = sample_int64(samples);
+    end->counted_tokens = sample_int64(samples);
+    end->counted_output_tokens = sample_int64(samples);
 }
 
 static inline void sample_account(struct samples *samples, struct journal_account *account)
@@ -215,6 +247,16 @@ static inline void sample_make(struct samples *samples, enum journal_record_type
         fields->run_cache.savable_pico_usd = sample_int64(samples);
         fields->run_cache.saved_pico_usd = sample_int64(samples);
         break;
+    case JOURNAL_BATCH:
+        sample_batch(samples, &fields->batch);
+        break;
+    case JOURNAL_BATCH_END:
+        sample_batch_end(samples, &fields->batch_end);
+        break;
+    case JOURNAL_OWNED:
+        SAMPLE_TEXT(samples, fields->owned.id);
+        SAMPLE_TEXT(samples, fields->owned.job);
+        break;
     case JOURNAL_ACCOUNT:
         sample_account(samples, &fields->account);
         break;
@@ -249,6 +291,9 @@ static inline bool sample_equal(const struct journal_record *left,
         [JOURNAL_ALERT] = sizeof(a.alert),
         [JOURNAL_ALERT_SENT] = sizeof(a.alert_sent),
         [JOURNAL_RUN_CACHE] = sizeof(a.run_cache),
+        [JOURNAL_BATCH] = sizeof(a.batch),
+        [JOURNAL_BATCH_END] = sizeof(a.batch_end),
+        [JOURNAL_OWNED] = sizeof(a.owned),
         [JOURNAL_ACCOUNT] = sizeof(a.account),
         [JOURNAL_CHECKPOINT_END] = sizeof(a.checkpoint_end),
         [JOURNAL_SEGMENT_END] = sizeof(a.segment_end),

@@ -64,7 +64,8 @@ static void reader_take(struct reader *reader)
                           fixture.log[reader->entry].digest);
         reader->entry++;
     } else {
-        ck_assert(record->type == JOURNAL_RUN_OPEN || record->type == JOURNAL_RESERVATION);
+        ck_assert(record->type == JOURNAL_RUN_OPEN || record->type == JOURNAL_RESERVATION ||
+                  record->type == JOURNAL_BATCH);
         ck_assert_uint_eq(fixture_digest(reader->settled, &reader->live),
                           fixture.log[reader->entry - 1].digest);
     }

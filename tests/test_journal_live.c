@@ -54,6 +54,36 @@ START_TEST(reservations_are_open_until_settled)
 }
 END_TEST
 
+START_TEST(batches_take_over_their_reservation_until_they_end)
+{
+    struct journal_reservation first = reservation(1), second = reservation(2);
+    struct journal_batch batch = {.batch_id = "msgbatch_1", .requests = 7, .tokens = 3};
+    memcpy(batch.exchange_id, first.exchange_id, EXCHANGE_ID_BYTES);
+    apply(JOURNAL_RESERVATION, &first);
+    apply(JOURNAL_RESERVATION, &second);
+    apply(JOURNAL_BATCH, &batch);
+    apply(JOURNAL_BATCH, &batch); // a checkpoint repeats it
+    ck_assert_uint_eq(live.reservation_count, 1);
+    ck_assert_int_eq(live.reservations[0].cost_pico_usd, 2);
+    ck_assert_uint_eq(live.batch_count, 1);
+    struct budget_reservation held = journal_batch_reservation(&live.batches[0]);
+    ck_assert_int_eq(held.held.of[BUDGET_REQUESTS], 7);
+    ck_assert_int_eq(held.held.of[BUDGET_TOKENS], 3);
+
+    struct journal_settlement row = settlement(3);
+    memcpy(row.batch_id, batch.batch_id, sizeof(row.batch_id));
+    apply(JOURNAL_SETTLEMENT, &row); // a row of its results leaves it open
+    struct journal_batch_end end = {.batch_id = "msgbatch_2"};
+    apply(JOURNAL_BATCH_END, &end);
+    ck_assert_uint_eq(live.batch_count, 1);
+    memcpy(end.batch_id, batch.batch_id, sizeof(end.batch_id));
+    apply(JOURNAL_BATCH_END, &end);
+    ck_assert_uint_eq(live.batch_count, 0);
+    ck_assert_uint_eq(live.reservation_count, 1);
+    journal_live_done(&live);
+}
+END_TEST
+
 START_TEST(runs_add_up_their_settlements)
 {
     struct journal_run_open first = {.run_id = "run-1", .job = "j"};
@@ -129,6 +159,15 @@ START_TEST(maximums_are_kept)
     struct journal_run_open one_more = {.run_id = "one more"};
     record = (struct journal_record){JOURNAL_RUN_OPEN, {&one_more}};
     ck_assert_int_eq(journal_live_make_room(&live, &record, &err), -ENOSPC);
+
+    for (int i = 0; i < JOURNAL_LIVE_BATCHES_MAX; i++) {
+        struct journal_batch batch = {0};
+        snprintf(batch.batch_id, sizeof(batch.batch_id), "msgbatch_%d", i);
+        apply(JOURNAL_BATCH, &batch);
+    }
+    struct journal_batch another = {.batch_id = "another"};
+    record = (struct journal_record){JOURNAL_BATCH, {&another}};
+    ck_assert_int_eq(journal_live_make_room(&live, &record, &err), -ENOSPC);
     journal_live_done(&live);
 }
 END_TEST
@@ -138,6 +177,7 @@ int main(void)
     Suite *suite = suite_create("journal_live");
     TCase *cases = tcase_create("journal_live");
     tcase_add_test(cases, reservations_are_open_until_settled);
+    tcase_add_test(cases, batches_take_over_their_reservation_until_they_end);
     tcase_add_test(cases, runs_add_up_their_settlements);
     tcase_add_test(cases, totals_do_not_overflow);
     tcase_add_test(cases, maximums_are_kept);
