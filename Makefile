@@ -22,11 +22,12 @@ override CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
-# A layer sees the headers below it and no others, so an upward include does not compile.
+# A layer sees the headers below it and no others, so an upward include does not compile. By quotes
+# alone: <spawn.h> is the system's.
 LAYERS := accounting proxy guard
-accounting_INCLUDES := -Iinclude -Iaccounting
-proxy_INCLUDES := $(accounting_INCLUDES) -Iproxy
-guard_INCLUDES := $(proxy_INCLUDES) -Iguard
+accounting_INCLUDES := -iquoteinclude -iquoteaccounting
+proxy_INCLUDES := $(accounting_INCLUDES) -iquoteproxy
+guard_INCLUDES := $(proxy_INCLUDES) -iquoteguard
 tests_INCLUDES := $(guard_INCLUDES)
 
 SOURCES := $(wildcard $(addsuffix /*.c,$(LAYERS)))
@@ -119,7 +120,7 @@ lint:
 
 cppcheck:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck-suppressions \
-	    --enable=warning,performance,portability --std=c11 $(tests_INCLUDES) \
+	    --enable=warning,performance,portability --std=c11 $(tests_INCLUDES:-iquote%=-I%) \
 	    --include=/usr/include/jansson.h $(LAYERS) tests
 
 clang-tidy:

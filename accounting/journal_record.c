@@ -183,6 +183,8 @@ static const struct field alert_fields[] = {
     INT64(alert, amount),
     INT64(alert, limit),
     TEXT(alert, channels),
+    INT64(alert, sent),
+    INT64(alert, given_up),
 };
 
 static const struct field alert_sent_fields[] = {

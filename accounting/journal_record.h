@@ -201,6 +201,8 @@ struct journal_alert {
     int64_t amount;
     int64_t limit;                          // 0: there is none
     char channels[ALERT_CHANNELS_TEXT_MAX]; // that it is owed to, spaces between
+    int64_t sent;                           // to so many channels
+    int64_t given_up;                       // so many will never be told
 };
 
 // An alert is not owed to that channel any more.

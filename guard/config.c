@@ -73,6 +73,7 @@ const struct config_option config_options[] = {
     REEVE("TokensMaxPerDay", config_type_tokens, tokens_max_per_day, "infinity"),
     REEVE("TokensCount", tokens_count, tokens_count, "uncached"),
     REEVE("Unbounded", unbounded, unbounded, "allow"),
+    REEVE("LedgerBehindMax", config_type_duration, ledger_behind_max_us, "5min"),
     REEVE("MemoryReserve", config_type_size, memory_reserve_bytes, "512M"),
     CREDENTIAL("Type", credential_type, type, "oauth"),
     CREDENTIAL("File", config_type_path, file, ""),

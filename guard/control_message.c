@@ -82,6 +82,17 @@ static const struct field_table ceiling_fields =
           INTEGER(status_ceiling, held), INTEGER(status_ceiling, resets_at_us));
 
 // By type; the offsets count from the message's body.
+static const struct field_table channel_fields =
+    TABLE(TEXT(status_channel, name), TEXT(status_channel, target), TEXT(status_channel, kinds),
+          TEXT(status_channel, state), INTEGER(status_channel, owed),
+          INTEGER(status_channel, retry_at_us), TEXT(status_channel, problem));
+static const struct field_table alert_fields = TABLE(
+    TEXT(status_alert, kind), TEXT(status_alert, run_id), TEXT(status_alert, job),
+    TEXT(status_alert, text), INTEGER(status_alert, raised_at_us), TEXT(status_alert, owed_to),
+    INTEGER(status_alert, sent), INTEGER(status_alert, given_up));
+static const struct field_table trial_fields =
+    TABLE(TEXT(status_trial, channel), TEXT(status_trial, target), TEXT(status_trial, problem),
+          INTEGER(status_trial, lasted_us));
 static const struct field_table message_fields[] = {
     [CONTROL_RUN_OPEN] = TABLE(TEXT(control_run_open, job), TEXT(control_run_open, command),
                                INTEGER(control_run_open, pid), INTEGER(control_run_open, priority),
@@ -115,6 +126,11 @@ static const struct field_table message_fields[] = {
         LIST(status, waiting, waiting_count, waiting_fields),
         LIST(status, credentials, credential_count, credential_fields),
         LIST(status, ceilings, ceiling_count, ceiling_fields)),
+    [CONTROL_ALERT_LIST] = {0, NULL},
+    [CONTROL_ALERTS] = TABLE(LIST(control_alerts, channels, channel_count, channel_fields),
+                             LIST(control_alerts, alerts, alert_count, alert_fields)),
+    [CONTROL_ALERT_TEST] = TABLE(TEXT(control_alert_test, section)),
+    [CONTROL_ALERT_TESTED] = TABLE(LIST(control_alert_tested, trials, trial_count, trial_fields)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)

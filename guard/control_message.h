@@ -8,6 +8,7 @@
 #pragma once
 
 #include "error.h"
+#include "journal_record.h"
 #include "run.h"
 #include "usage.h"
 
@@ -33,6 +34,10 @@ enum control_type {
     CONTROL_DONE,         // daemon → client: as asked
     CONTROL_STATUS,       // client → daemon
     CONTROL_STATUS_REPLY, // daemon → client
+    CONTROL_ALERT_LIST,   // client → daemon
+    CONTROL_ALERTS,       // daemon → client
+    CONTROL_ALERT_TEST,   // client → daemon: send one now
+    CONTROL_ALERT_TESTED, // daemon → client: what came of it
 };
 
 enum control_refusal {
@@ -167,6 +172,51 @@ struct status {
     size_t ceiling_count;
 };
 
+// A way in which alerts are told.
+struct status_channel {
+    char name[ALERT_CHANNEL_MAX];   // "ops/url"
+    char target[CONTROL_TEXT_MAX];  // without what can be a secret
+    char kinds[CONTROL_TEXT_MAX];   // spaces between
+    char state[16];                 // "idle" "sending" "resting"
+    int64_t owed;                   // alerts that it has yet to send
+    int64_t retry_at_us;            // when it is "resting", else -1
+    char problem[CONTROL_TEXT_MAX]; // why the last attempt failed, "" it did not
+};
+
+struct status_alert {
+    char kind[16];
+    char run_id[RUN_ID_MAX];
+    char job[JOB_NAME_MAX];
+    char text[JOURNAL_TEXT_MAX];
+    int64_t raised_at_us;
+    char owed_to[ALERT_CHANNELS_TEXT_MAX]; // channels, spaces between
+    int64_t sent, given_up;                // to so many others it was sent, or never will be
+};
+
+// The daemon's answer to CONTROL_ALERT_LIST.
+struct control_alerts {
+    struct status_channel *channels;
+    size_t channel_count;
+    struct status_alert *alerts; // the newest first
+    size_t alert_count;
+};
+
+struct control_alert_test {
+    char section[JOB_NAME_MAX]; // "": all
+};
+
+struct status_trial {
+    char channel[ALERT_CHANNEL_MAX];
+    char target[CONTROL_TEXT_MAX];
+    char problem[CONTROL_TEXT_MAX]; // "": it was delivered
+    int64_t lasted_us;
+};
+
+struct control_alert_tested {
+    struct status_trial *trials;
+    size_t trial_count;
+};
+
 struct control_message {
     enum control_type type;
     union {
@@ -180,6 +230,9 @@ struct control_message {
         struct control_settled settled;
         struct control_kill kill;
         struct status status;
+        struct control_alerts alerts;
+        struct control_alert_test alert_test;
+        struct control_alert_tested alert_tested;
     };
 };
 

@@ -22,6 +22,7 @@ static const struct subcommand subcommands[] = {
     {"credential", credential_main, "store and list credentials"},
     {"job", job_main, "keys of jobs, for agents outside reeve run"},
     {"price", price_main, "show what models cost, or check a price file"},
+    {"alert", alert_main, "list and test who is told when something goes wrong"},
     {"config", config_main, "check or show the configuration"},
     {"units", units_main, "a job's timer and service for systemd, or its line for cron"},
     {NULL, NULL, NULL},

@@ -348,7 +348,7 @@ static void close_when_settled(struct registered_run *run)
               log_int(run->live->exchanges), "cost_pico_usd", log_int(run->live->cost_pico_usd),
               NULL);
     if (options->closed != NULL)
-        options->closed(run->live, options->context);
+        options->closed(run->live, end, run->ended.memory_peak_bytes, options->context);
     run_table_remove(options->table, run->live);
     registered_forget(run);
     advance_queue(registry);

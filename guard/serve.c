@@ -20,6 +20,7 @@
 #include "proxy.h"
 #include "restore.h"
 #include "run_registry.h"
+#include "serve_alerts.h"
 #include "serve_ceilings.h"
 #include "serve_options.h"
 #include "serve_status.h"
@@ -61,6 +62,7 @@ struct serve {
     struct server *server;
     struct run_registry *registry;
     struct job_keys job_keys;
+    struct serve_alerts *alerts;
     struct control_server *control;
     struct feed_child *feed;
     struct ledger_catch_up_options feed_options;
@@ -108,6 +110,7 @@ static void on_journal_ready(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     journal_dispatch(serve->journal);
+    serve_alerts_synced(serve->alerts);
     feed_child_wake(serve->feed);
 }
 
@@ -115,6 +118,7 @@ static void on_feed_report(const struct ledger_feed_report *report, void *contex
 {
     struct serve *serve = context;
     journal_delete_before(serve->journal, report->acknowledged.segment);
+    serve_alerts_feed(serve->alerts, report);
 }
 
 static void on_exchange_ended(struct live_run *run, void *context)
@@ -138,7 +142,7 @@ static void on_run_at_ceiling(struct live_run *run, const struct budget_ceiling 
                               const char *message, void *context)
 {
     struct serve *serve = context;
-    (void)ceiling;
+    serve_alerts_ceiling(serve->alerts, run, ceiling);
     run_registry_end_later(serve->registry, run, RUN_CEILING, message);
 }
 
@@ -148,27 +152,28 @@ static void on_run_cancel(struct live_run *run, void *context)
     exchange_cancel_run(&serve->proxy, run);
 }
 
-static void on_run_closed(struct live_run *run, void *context)
+static void on_run_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
+                          void *context)
 {
     struct serve *serve = context;
+    serve_alerts_run_closed(serve->alerts, run, end, memory_peak_bytes);
     budget_forget_run(serve->budget, run->id);
 }
 
 static void on_soft_limit(struct live_run *run, const struct budget_ceiling *ceiling, void *context)
 {
+    struct serve *serve = context;
     char text[CEILING_TEXT_MAX];
-    (void)context;
     log_event(LOG_NOTICE, "soft_limit_reached", "run", run->id, "job", run->job, "ceiling",
               ceiling_describe(ceiling, text), NULL);
+    serve_alerts_soft_limit(serve->alerts, run, ceiling);
 }
 
 static void on_exchange_settled(struct live_run *run, const struct journal_settlement *settlement,
                                 const struct body_hash *body, void *context)
 {
-    (void)run;
-    (void)settlement;
-    (void)body;
-    (void)context;
+    struct serve *serve = context;
+    serve_alerts_settled(serve->alerts, run, settlement, body);
 }
 
 // False when a ceiling of the job, or of the box, has nothing left to start a run with.
@@ -200,7 +205,8 @@ static void on_control(struct control_peer *peer, const struct control_message *
                        void *context)
 {
     struct serve *serve = context;
-    if (run_registry_receive(serve->registry, peer, message))
+    if (serve_alerts_receive(serve->alerts, peer, message) ||
+        run_registry_receive(serve->registry, peer, message))
         return;
     if (message->type != CONTROL_STATUS) {
         control_peer_refuse(peer, CONTROL_INVALID, "the daemon does not take this message");
@@ -225,6 +231,7 @@ static void on_control(struct control_peer *peer, const struct control_message *
 static void on_control_gone(struct control_peer *peer, void *context)
 {
     struct serve *serve = context;
+    serve_alerts_peer_gone(serve->alerts, peer);
     run_registry_peer_gone(serve->registry, peer);
 }
 
@@ -240,7 +247,12 @@ static int accounting_open(struct serve *serve, struct error *err)
                      : price_table_load_builtin(&serve->prices, err);
     if (result == 0)
         result = budget_new(&serve->budget, options->time_zone, err);
+    if (result == 0)
+        result = serve_alerts_new(&serve->alerts, &serve->config, err);
+    if (result < 0)
+        return result;
     serve->restored.budget = serve->budget;
+    serve_alerts_restore(serve->alerts, &serve->restored);
     if (result == 0)
         result =
             restore(serve->paths.journal_dir, &serve->restored, &serve->journal, &summary, err);
@@ -389,6 +401,17 @@ static int guard_open(struct serve *serve, struct error *err)
                                         .context = serve,
                                     },
                                     err);
+    if (result == 0)
+        result = serve_alerts_start(serve->alerts,
+                                    &(struct serve_alerts_options){
+                                        .base = serve->base,
+                                        .curl = serve->curl,
+                                        .journal = serve->journal,
+                                        .config = &serve->config,
+                                        .paths = &serve->paths,
+                                        .prices = serve->prices,
+                                    },
+                                    err);
     if (result < 0)
         return result;
     serve->feed_options = (struct ledger_catch_up_options){
@@ -451,6 +474,7 @@ static void serve_close(struct serve *serve)
         exchange_cancel_run(&serve->proxy, NULL);
     server_free(serve->server);
     upstream_free(serve->upstream);
+    serve_alerts_stop(serve->alerts);
     curl_loop_free(serve->curl);
     control_server_free(serve->control);
     run_registry_free(serve->registry);
@@ -460,6 +484,7 @@ static void serve_close(struct serve *serve)
     journal_close(serve->journal);
     feed_child_free(serve->feed);
     budget_free(serve->budget);
+    serve_alerts_free(serve->alerts);
     price_table_free(serve->prices);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)

@@ -12,5 +12,6 @@ int ledger_main(int argc, char **argv);
 int job_main(int argc, char **argv);
 int credential_main(int argc, char **argv);
 int price_main(int argc, char **argv);
+int alert_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int units_main(int argc, char **argv);

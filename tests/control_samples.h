@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CONTROL_LAST CONTROL_ALERT_TESTED
+
 static struct run_limits sample_limits(void)
 {
     return (struct run_limits){.cost_max_pico_usd = 1,
@@ -73,6 +75,39 @@ static void sample_status(struct status *status)
     }
 }
 
+static void sample_alerts(struct control_alerts *list)
+{
+    struct status_channel *channel =
+        control_list_add(&list->channels, &list->channel_count, sizeof(*list->channels));
+    *channel = (struct status_channel){.name = "ops/url",
+                                       .target = "https://hooks.example.com/…",
+                                       .kinds = "ceiling oom",
+                                       .state = "resting",
+                                       .owed = 2,
+                                       .retry_at_us = 1795622454000000,
+                                       .problem = "HTTP 500"};
+    struct status_alert *alert =
+        control_list_add(&list->alerts, &list->alert_count, sizeof(*list->alerts));
+    *alert = (struct status_alert){.kind = "oom",
+                                   .run_id = "20261125-160044-k3f9qx",
+                                   .job = "outreach",
+                                   .text = "ran out of memory",
+                                   .raised_at_us = 1795622444000000,
+                                   .owed_to = "ops/url ops/exec",
+                                   .sent = 1,
+                                   .given_up = 2};
+}
+
+static void sample_tested(struct control_alert_tested *tested)
+{
+    struct status_trial *trial =
+        control_list_add(&tested->trials, &tested->trial_count, sizeof(*tested->trials));
+    *trial = (struct status_trial){.channel = "ops/exec",
+                                   .target = "/usr/bin/page …",
+                                   .problem = "exit code 3",
+                                   .lasted_us = 12345};
+}
+
 static void sample_message(enum control_type type, struct control_message *message)
 {
     memset(message, 0, sizeof(*message));
@@ -125,9 +160,19 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_DONE:
     case CONTROL_STATUS:
+    case CONTROL_ALERT_LIST:
         break;
     case CONTROL_STATUS_REPLY:
         sample_status(&message->status);
+        break;
+    case CONTROL_ALERTS:
+        sample_alerts(&message->alerts);
+        break;
+    case CONTROL_ALERT_TEST:
+        message->alert_test = (struct control_alert_test){.section = "ops"};
+        break;
+    case CONTROL_ALERT_TESTED:
+        sample_tested(&message->alert_tested);
         break;
     }
 }

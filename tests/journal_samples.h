@@ -173,6 +173,8 @@ static inline void sample_alert(struct samples *samples, struct journal_alert *a
     alert->amount = sample_int64(samples);
     alert->limit = sample_int64(samples);
     SAMPLE_TEXT(samples, alert->channels);
+    alert->sent = sample_int64(samples);
+    alert->given_up = sample_int64(samples);
 }
 
 static inline void sample_batch(struct samples *samples, struct journal_batch *batch)

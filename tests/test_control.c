@@ -79,16 +79,16 @@ START_TEST(messages_go_both_ways)
     struct control_client *client = open_client();
     struct control_message message;
     echo = true;
-    for (enum control_type type = CONTROL_RUN_OPEN; type <= CONTROL_STATUS_REPLY; type++) {
+    for (enum control_type type = CONTROL_RUN_OPEN; type <= CONTROL_LAST; type++) {
         sample_message(type, &message);
         ck_assert_int_eq(control_client_send(client, &message, &err), 0);
         control_message_done(&message);
     }
     turn();
-    ck_assert_int_eq(received, CONTROL_STATUS_REPLY);
+    ck_assert_int_eq(received, CONTROL_LAST);
     ck_assert_int_eq(control_peer_pid(last_peer), getpid());
     ck_assert_uint_eq(control_peer_uid(last_peer), getuid());
-    for (enum control_type type = CONTROL_RUN_OPEN; type <= CONTROL_STATUS_REPLY; type++) {
+    for (enum control_type type = CONTROL_RUN_OPEN; type <= CONTROL_LAST; type++) {
         ck_assert_int_eq(control_client_receive(client, 0, &message, &err), 0);
         ck_assert_int_eq(message.type, type);
         control_message_done(&message);

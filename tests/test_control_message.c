@@ -37,7 +37,7 @@ START_TEST(every_type_survives)
     ck_assert_int_eq(control_message_encode(&message, &frame, &length, &err), 0);
     ck_assert_uint_eq(frame_length(frame), length - 4);
     ck_assert_int_eq(control_message_decode(frame + 4, length - 4, &decoded, &err), 0);
-    if (_i != CONTROL_STATUS_REPLY) // which has pointers
+    if (_i < CONTROL_STATUS_REPLY || _i == CONTROL_ALERT_TEST) // others have pointers
         ck_assert_mem_eq(&decoded, &message, sizeof(message));
     assert_same(&decoded, &message);
     free(frame);
@@ -63,6 +63,16 @@ START_TEST(lists_survive)
     ck_assert_uint_eq(decoded.status.ceiling_count, 2);
     ck_assert_mem_eq(decoded.status.ceilings, message.status.ceilings,
                      2 * sizeof(*message.status.ceilings));
+    free(frame);
+    control_message_done(&decoded);
+    control_message_done(&message);
+
+    sample_message(CONTROL_ALERTS, &message);
+    ck_assert_int_eq(control_message_encode(&message, &frame, &length, &err), 0);
+    ck_assert_int_eq(control_message_decode(frame + 4, length - 4, &decoded, &err), 0);
+    ck_assert_mem_eq(decoded.alerts.channels, message.alerts.channels,
+                     sizeof(*message.alerts.channels));
+    ck_assert_mem_eq(decoded.alerts.alerts, message.alerts.alerts, sizeof(*message.alerts.alerts));
     free(frame);
     control_message_done(&decoded);
     control_message_done(&message);
@@ -265,9 +275,9 @@ int main(void)
     Suite *suite = suite_create("control_message");
     TCase *tests = tcase_create("control_message");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_loop_test(tests, every_type_survives, CONTROL_RUN_OPEN, CONTROL_STATUS_REPLY + 1);
+    tcase_add_loop_test(tests, every_type_survives, CONTROL_RUN_OPEN, CONTROL_LAST + 1);
     tcase_add_test(tests, lists_survive);
-    tcase_add_loop_test(tests, every_cut_is_refused, CONTROL_RUN_OPEN, CONTROL_STATUS_REPLY + 1);
+    tcase_add_loop_test(tests, every_cut_is_refused, CONTROL_RUN_OPEN, CONTROL_LAST + 1);
     tcase_add_test(tests, order_and_unknown_members_do_not_matter);
     tcase_add_test(tests, malformed_ones_are_refused);
     tcase_add_test(tests, text_is_bounded);

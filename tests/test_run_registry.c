@@ -6,6 +6,8 @@
 static struct guard_daemon daemon_;
 static struct error err;
 static int opened, cancelled, closed;
+static enum run_end closed_as;
+static int64_t closed_at_bytes;
 static bool may_open;
 
 static bool on_may_open(const char *job, char why[static ERROR_TEXT_MAX], void *context)
@@ -30,11 +32,14 @@ static void on_cancel(struct live_run *run, void *context)
     cancelled++;
 }
 
-static void on_closed(struct live_run *run, void *context)
+static void on_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
+                      void *context)
 {
     ck_assert_int_eq(run->exchanges_in_flight, 0);
     (void)context;
     closed++;
+    closed_as = end;
+    closed_at_bytes = memory_peak_bytes;
 }
 
 static void setup(void)
@@ -154,6 +159,8 @@ START_TEST(a_whole_life)
     ck_assert_ptr_null(live(&granted));
     ck_assert_uint_eq(run_registry_count(daemon_.registry), 0);
     ck_assert_int_eq(closed, 1);
+    ck_assert_int_eq(closed_as, RUN_EXITED);
+    ck_assert_int_eq(closed_at_bytes, 5);
     ck_assert_int_eq(cancelled, 0);
     control_client_close(client);
 }
@@ -263,6 +270,8 @@ START_TEST(a_lost_supervisor_is_a_lost_run)
     run->exchanges_in_flight = 0;
     run_registry_exchange_settled(daemon_.registry, run);
     ck_assert_int_eq(closed, 1);
+    ck_assert_int_eq(closed_as, RUN_LOST);
+    ck_assert_int_eq(closed_at_bytes, -1);
     assert_journal(&granted, "lost", -1);
 }
 END_TEST

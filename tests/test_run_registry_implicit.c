@@ -22,9 +22,12 @@ static void on_cancel(struct live_run *run, void *context)
     cancelled++;
 }
 
-static void on_closed(struct live_run *run, void *context)
+static void on_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
+                      void *context)
 {
     (void)run;
+    (void)end;
+    ck_assert_int_eq(memory_peak_bytes, -1); // it has no cgroup
     (void)context;
     closed++;
 }

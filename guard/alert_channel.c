@@ -1,0 +1,234 @@
+// Alert channel: one way to tell somebody, and one attempt at it.
+#include "alert_channel.h"
+
+#include "alert_exec.h"
+#include "alert_text.h"
+#include "alert_webhook.h"
+#include "cleanup.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+// The fields below are all there is to be said of the place in the code.
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+// ---- channels
+
+static const char *const type_names[] = {"url", "exec", "journal"};
+
+static int secret_read(struct alert_channel *channel, const struct paths *paths, struct error *err)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    int result = paths_in_state(paths, channel->config->secret_file, path, err);
+    if (result < 0)
+        return result;
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(err, -errno, "SecretFile=%s", path);
+    if (!S_ISREG(status.st_mode) || (status.st_mode & 077) != 0)
+        return error_set(err, -EPERM,
+                         "SecretFile=%s: has to be a file that its owner alone can read; mend it "
+                         "with: chmod 600 %s",
+                         path, path);
+    channel->secret = calloc(1, ALERT_SECRET_MAX);
+    if (channel->secret == NULL)
+        return error_set_errno(err, -ENOMEM, "SecretFile=%s", path);
+    ssize_t length = read(fd, channel->secret, ALERT_SECRET_MAX);
+    if (length < 0)
+        return error_set_errno(err, -errno, "SecretFile=%s", path);
+    if (length == ALERT_SECRET_MAX)
+        return error_set(err, -EFBIG, "SecretFile=%s: write at most %d bytes", path,
+                         ALERT_SECRET_MAX - 1);
+    while (length > 0 && strchr("\r\n", channel->secret[length - 1]) != NULL)
+        length--; // an editor's end of line is no part of it
+    if (length == 0)
+        return error_set(err, -EINVAL, "SecretFile=%s: is empty", path);
+    channel->secret_length = (size_t)length;
+    return 0;
+}
+
+int alert_channels_make(struct alert_channel channels[static ALERT_CHANNELS_MAX], size_t *count,
+                        const struct config *config, const struct paths *paths, struct error *err)
+{
+    *count = 0;
+    for (size_t i = 0; i < config->alert_count; i++) {
+        const struct config_alert *alert = &config->alerts[i];
+        const bool has[] = {alert->url != NULL, alert->exec != NULL, alert->journal};
+        for (enum alert_channel_type type = ALERT_TO_URL; type <= ALERT_TO_JOURNAL; type++) {
+            if (!has[type])
+                continue;
+            if (*count == ALERT_CHANNELS_MAX)
+                return error_set(err, -E2BIG, "[Alert %s]: there are more than %d ways to tell",
+                                 alert->name, ALERT_CHANNELS_MAX);
+            struct alert_channel *channel = &channels[(*count)++];
+            *channel = (struct alert_channel){.type = type, .config = alert};
+            snprintf(channel->name, sizeof(channel->name), "%s/%s", alert->name, type_names[type]);
+            bool is_signed = type == ALERT_TO_URL && alert->secret_file != NULL;
+            int result = is_signed ? secret_read(channel, paths, err) : 0;
+            if (result < 0)
+                return error_wrap(err, "[Alert %s]", alert->name);
+        }
+    }
+    return 0;
+}
+
+void alert_channels_done(struct alert_channel *channels, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (channels[i].secret != NULL)
+            explicit_bzero(channels[i].secret, ALERT_SECRET_MAX);
+        free(take_pointer(&channels[i].secret));
+    }
+}
+
+bool alert_channel_takes(const struct alert_channel *channel, const char *kind)
+{
+    return alert_list_has(channel->config->on, kind) ||
+           strcmp(kind, alert_kind_name(ALERT_TEST)) == 0;
+}
+
+const char *alert_channel_target(const struct alert_channel *channel,
+                                 char text[static ALERT_TARGET_MAX])
+{
+    const char *shown = SYSTEM_JOURNAL_SOCKET;
+    size_t length = strlen(shown);
+    if (channel->type == ALERT_TO_URL) {
+        shown = channel->config->url;
+        const char *host = strstr(shown, "//") + 2;
+        length = (size_t)(host - shown) + strcspn(host, "/?");
+    } else if (channel->type == ALERT_TO_EXEC) {
+        shown = channel->config->exec;
+        length = strcspn(shown, " \t");
+    }
+    bool is_cut = shown[length] != '\0';
+    const char *mark = channel->type == ALERT_TO_URL ? "/..." : " ...";
+    snprintf(text, ALERT_TARGET_MAX, "%.*s%s", length < 200 ? (int)length : 200, shown,
+             is_cut ? mark : "");
+    return text;
+}
+
+// ---- attempts
+
+struct alert_attempt {
+    struct alert_receiver receiver;
+    struct alert_webhook *webhook;
+    struct alert_exec *exec;
+    struct event *later; // tells how it went, where that is known at once
+};
+
+void alert_attempt_cancel(struct alert_attempt *attempt)
+{
+    if (attempt == NULL)
+        return;
+    alert_webhook_cancel(attempt->webhook);
+    alert_exec_cancel(attempt->exec);
+    if (attempt->later != NULL)
+        event_free(attempt->later);
+    free(attempt);
+}
+
+static void attempt_end(struct alert_attempt *attempt, const struct error *failure,
+                        int64_t retry_after_us)
+{
+    struct alert_receiver receiver = attempt->receiver;
+    alert_attempt_cancel(attempt);
+    receiver.done(receiver.context, failure, retry_after_us);
+}
+
+static void on_webhook(void *context, const struct error *failure, int64_t retry_after_us)
+{
+    struct alert_attempt *attempt = context;
+    attempt->webhook = NULL;
+    attempt_end(attempt, failure, retry_after_us);
+}
+
+static void on_exec(void *context, const struct error *failure)
+{
+    struct alert_attempt *attempt = context;
+    attempt->exec = NULL;
+    attempt_end(attempt, failure, 0);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    attempt_end(context, NULL, 0);
+}
+
+// Where no journal is, sd_journal_send(3) says that all is well.
+static int journal_send(const struct journal_alert *alert, struct error *err)
+{
+    char amount[ALERT_AMOUNT_MAX], limit[ALERT_AMOUNT_MAX];
+    const char *unit = alert_unit_name(alert->unit);
+    if (access(SYSTEM_JOURNAL_SOCKET, F_OK) < 0)
+        return error_set_errno(err, -errno, "%s", SYSTEM_JOURNAL_SOCKET);
+    int result = sd_journal_send(
+        "MESSAGE=reeve: %s: %s", alert->kind, alert->text, "PRIORITY=4", "SYSLOG_IDENTIFIER=reeve",
+        "REEVE_ALERT=%s", alert->kind, "REEVE_ALERT_ID=%lld", (long long)alert->raised_at_us,
+        "REEVE_RUN=%s", alert->run_id, "REEVE_JOB=%s", alert->job, "REEVE_AMOUNT=%s",
+        unit != NULL ? alert_format_amount(alert->unit, alert->amount, amount) : "",
+        "REEVE_LIMIT=%s",
+        alert->limit != 0 ? alert_format_amount(alert->unit, alert->limit, limit) : "",
+        "REEVE_UNIT=%s", unit != NULL ? unit : "", NULL);
+    return result < 0 ? error_set_errno(err, result, "sending to the system journal") : 0;
+}
+
+static int attempt_begin(struct alert_attempt *attempt, const struct alert_channel *channel,
+                         const struct alert_place *place, const struct journal_alert *alert,
+                         const char *body, struct error *err)
+{
+    const struct config_alert *config = channel->config;
+    int result = 0;
+    switch (channel->type) {
+    case ALERT_TO_URL:
+        return alert_webhook_post(&attempt->webhook,
+                                  &(struct alert_webhook_options){
+                                      .loop = place->curl,
+                                      .url = config->url,
+                                      .ca_file = config->url_ca_file,
+                                      .secret = channel->secret,
+                                      .secret_length = channel->secret_length,
+                                      .timeout_us = config->timeout_us,
+                                  },
+                                  body, &(struct alert_webhook_receiver){on_webhook, attempt}, err);
+    case ALERT_TO_EXEC:
+        return alert_exec_start(&attempt->exec, place->base, config->exec, config->timeout_us, body,
+                                &(struct alert_exec_receiver){on_exec, attempt}, err);
+    case ALERT_TO_JOURNAL:
+        attempt->later = event_new(place->base, -1, 0, on_later, attempt);
+        if (attempt->later == NULL)
+            return error_set(err, -ENOMEM, "out of memory for an event");
+        result = journal_send(alert, err);
+        if (result == 0)
+            event_active(attempt->later, EV_TIMEOUT, 0);
+        return result;
+    }
+    return result;
+}
+
+int alert_attempt_start(struct alert_attempt **attempt, const struct alert_channel *channel,
+                        const struct alert_place *place, const struct journal_alert *alert,
+                        const struct alert_receiver *receiver, struct error *err)
+{
+    struct alert_attempt *started = calloc(1, sizeof(*started));
+    cleanup_free char *body = alert_to_json(alert, place->host);
+    int result;
+    if (started == NULL || body == NULL) {
+        result = error_set(err, -ENOMEM, "out of memory for an alert");
+    } else {
+        started->receiver = *receiver;
+        result = attempt_begin(started, channel, place, alert, body, err);
+    }
+    if (result < 0) {
+        alert_attempt_cancel(started);
+        return result;
+    }
+    *attempt = started;
+    return 0;
+}
