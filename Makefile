@@ -86,6 +86,13 @@ check:
 check-unit: $(TESTS)
 	@for test in $^; do $$test || exit 1; done
 
+# The full counts of what `make check` does in short: random interleavings, and the real daemon.
+check-ceilings:
+	@packaging/setup.sh build run check
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all $(BUILD)/tests/test_budget_property
+	@REEVE_INTERLEAVINGS=$(or $(INTERLEAVINGS),1000000) $(BUILD)/tests/test_budget_property
+	@CEILINGS=full BUILD=$(BUILD) tests/flow_ceilings.sh
+
 check-bare:
 	@tests/bare.sh
 
@@ -140,7 +147,7 @@ deb:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb tests fuzzers benches check check-unit check-bare fuzz demo bench layers format \
+.PHONY: all deb tests fuzzers benches check check-unit check-ceilings check-bare fuzz demo bench layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

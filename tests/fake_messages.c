@@ -227,6 +227,11 @@ void fake_answer_count_tokens(struct fake_call *call)
     }
     json_t *usage =
         fake_usage_of_prompt(call->fake->cache, call->credential->account, call->body, false);
+    if (!add_thread(call, usage)) {
+        json_decref(usage);
+        fake_refuse(call, 404, "thread not found");
+        return;
+    }
     json_object_update(usage, json_object_get(script, "usage"));
     fake_answer_set_json(
         &call->exchange->answer, 200,
