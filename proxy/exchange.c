@@ -273,9 +273,11 @@ static void exchange_send(struct exchange *exchange)
                         "reeve: there is no usable credential; see `reeve credential list`");
         return;
     }
-    if (request_open(exchange, &err) < 0) {
+    int result = request_open(exchange, &err);
+    if (result < 0) {
+        struct reply reply = {.status = result == -EMSGSIZE ? 400 : 529};
         exchange_settle(exchange, EXCHANGE_NOT_SENT);
-        exchange_refuse(exchange, &(struct reply){.status = 529}, err.text);
+        exchange_refuse(exchange, &reply, err.text);
         return;
     }
     exchange_enter(exchange, EXCHANGE_SENDING);
