@@ -5,6 +5,7 @@
 #include "alert_text.h"
 #include "alert_webhook.h"
 #include "cleanup.h"
+#include "config_value.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -20,36 +21,67 @@
 
 static const char *const type_names[] = {"url", "exec", "journal"};
 
-static int secret_read(struct alert_channel *channel, const struct paths *paths, struct error *err)
+static void secret_free(char **secret)
+{
+    if (*secret != NULL)
+        explicit_bzero(*secret, strlen(*secret));
+    free(take_pointer(secret));
+}
+
+// Reads what `option` says is in a file, without an editor's end of line. The caller frees it.
+static int secret_read(char **secret, const char *option, const char *name,
+                       const struct paths *paths, struct error *err)
 {
     char path[PATH_MAX];
     struct stat status;
-    int result = paths_in_state(paths, channel->config->secret_file, path, err);
+    int result = paths_in_state(paths, name, path, err);
     if (result < 0)
         return result;
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &status) < 0)
-        return error_set_errno(err, -errno, "SecretFile=%s", path);
+        return error_set_errno(err, -errno, "%s=%s", option, path);
     if (!S_ISREG(status.st_mode) || (status.st_mode & 077) != 0)
         return error_set(err, -EPERM,
-                         "SecretFile=%s: has to be a file that its owner alone can read; mend it "
-                         "with: chmod 600 %s",
-                         path, path);
-    channel->secret = calloc(1, ALERT_SECRET_MAX);
-    if (channel->secret == NULL)
-        return error_set_errno(err, -ENOMEM, "SecretFile=%s", path);
-    ssize_t length = read(fd, channel->secret, ALERT_SECRET_MAX);
+                         "%s=%s: has to be a file that its owner alone can read; mend it with: "
+                         "chmod 600 %s",
+                         option, path, path);
+    cleanup_with(secret_free) char *text = calloc(1, ALERT_SECRET_MAX);
+    if (text == NULL)
+        return error_set_errno(err, -ENOMEM, "%s=%s", option, path);
+    ssize_t length = read(fd, text, ALERT_SECRET_MAX);
     if (length < 0)
-        return error_set_errno(err, -errno, "SecretFile=%s", path);
-    if (length == ALERT_SECRET_MAX)
-        return error_set(err, -EFBIG, "SecretFile=%s: write at most %d bytes", path,
-                         ALERT_SECRET_MAX - 1);
-    while (length > 0 && strchr("\r\n", channel->secret[length - 1]) != NULL)
-        length--; // an editor's end of line is no part of it
+        return error_set_errno(err, -errno, "%s=%s", option, path);
+    if (length == ALERT_SECRET_MAX || memchr(text, '\0', (size_t)length) != NULL) {
+        text[ALERT_SECRET_MAX - 1] = '\0';
+        return error_set(err, -EFBIG, "%s=%s: write a line of less than %d bytes", option, path,
+                         ALERT_SECRET_MAX);
+    }
+    while (length > 0 && strchr("\r\n", text[length - 1]) != NULL)
+        text[--length] = '\0';
     if (length == 0)
-        return error_set(err, -EINVAL, "SecretFile=%s: is empty", path);
-    channel->secret_length = (size_t)length;
+        return error_set(err, -EINVAL, "%s=%s: is empty", option, path);
+    *secret = take_pointer(&text);
     return 0;
+}
+
+static int url_read(struct alert_channel *channel, const struct paths *paths, struct error *err)
+{
+    const struct config_alert *config = channel->config;
+    cleanup_with(secret_free) char *text = NULL;
+    int result =
+        config->url_file != NULL ? secret_read(&text, "UrlFile", config->url_file, paths, err) : 0;
+    if (result < 0)
+        return result;
+    const char *url = text != NULL ? text : config->url;
+    if (config_type_url.parse(&config_type_url, url, &channel->url) < 0)
+        return error_set(err, -EINVAL, "UrlFile=%s: write %s", config->url_file,
+                         config_type_url.form);
+    if (config->secret_file == NULL)
+        return 0;
+    result = secret_read(&channel->secret, "SecretFile", config->secret_file, paths, err);
+    if (result == 0)
+        channel->secret_length = strlen(channel->secret);
+    return result;
 }
 
 int alert_channels_make(struct alert_channel channels[static ALERT_CHANNELS_MAX], size_t *count,
@@ -58,7 +90,8 @@ int alert_channels_make(struct alert_channel channels[static ALERT_CHANNELS_MAX]
     *count = 0;
     for (size_t i = 0; i < config->alert_count; i++) {
         const struct config_alert *alert = &config->alerts[i];
-        const bool has[] = {alert->url != NULL, alert->exec != NULL, alert->journal};
+        const bool has[] = {alert->url != NULL || alert->url_file != NULL, alert->exec != NULL,
+                            alert->journal};
         for (enum alert_channel_type type = ALERT_TO_URL; type <= ALERT_TO_JOURNAL; type++) {
             if (!has[type])
                 continue;
@@ -68,8 +101,7 @@ int alert_channels_make(struct alert_channel channels[static ALERT_CHANNELS_MAX]
             struct alert_channel *channel = &channels[(*count)++];
             *channel = (struct alert_channel){.type = type, .config = alert};
             snprintf(channel->name, sizeof(channel->name), "%s/%s", alert->name, type_names[type]);
-            bool is_signed = type == ALERT_TO_URL && alert->secret_file != NULL;
-            int result = is_signed ? secret_read(channel, paths, err) : 0;
+            int result = type == ALERT_TO_URL ? url_read(channel, paths, err) : 0;
             if (result < 0)
                 return error_wrap(err, "[Alert %s]", alert->name);
         }
@@ -80,9 +112,8 @@ int alert_channels_make(struct alert_channel channels[static ALERT_CHANNELS_MAX]
 void alert_channels_done(struct alert_channel *channels, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (channels[i].secret != NULL)
-            explicit_bzero(channels[i].secret, ALERT_SECRET_MAX);
-        free(take_pointer(&channels[i].secret));
+        secret_free(&channels[i].url);
+        secret_free(&channels[i].secret);
     }
 }
 
@@ -98,7 +129,7 @@ const char *alert_channel_target(const struct alert_channel *channel,
     const char *shown = SYSTEM_JOURNAL_SOCKET;
     size_t length = strlen(shown);
     if (channel->type == ALERT_TO_URL) {
-        shown = channel->config->url;
+        shown = channel->url;
         const char *host = strstr(shown, "//") + 2;
         length = (size_t)(host - shown) + strcspn(host, "/?");
     } else if (channel->type == ALERT_TO_EXEC) {
@@ -190,7 +221,7 @@ static int attempt_begin(struct alert_attempt *attempt, const struct alert_chann
         return alert_webhook_post(&attempt->webhook,
                                   &(struct alert_webhook_options){
                                       .loop = place->curl,
-                                      .url = config->url,
+                                      .url = channel->url,
                                       .ca_file = config->url_ca_file,
                                       .secret = channel->secret,
                                       .secret_length = channel->secret_length,

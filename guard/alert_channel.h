@@ -10,7 +10,7 @@
 #include "error.h"
 #include "paths.h"
 
-#define ALERT_SECRET_MAX 4096 // bytes of a SecretFile=
+#define ALERT_SECRET_MAX 4096 // bytes of a SecretFile= or UrlFile=
 #define ALERT_TARGET_MAX 256
 #define SYSTEM_JOURNAL_SOCKET "/run/systemd/journal/socket"
 
@@ -23,6 +23,7 @@ struct alert_channel {
     char name[ALERT_CHANNEL_MAX];
     enum alert_channel_type type;
     const struct config_alert *config; // outlives the channel
+    char *url;                         // ALERT_TO_URL
     char *secret;                      // NULL: nothing is signed
     size_t secret_length;
 };

@@ -104,6 +104,7 @@ const struct config_option config_options[] = {
     JOB("RandomizedDelaySec", config_type_duration, randomized_delay_us, "0"),
     JOB("Key", config_type_text, key, ""),
     ALERT("Url", config_type_url, url, ""),
+    ALERT("UrlFile", config_type_path, url_file, ""),
     ALERT("UrlCAFile", config_type_path, url_ca_file, ""),
     ALERT("SecretFile", config_type_path, secret_file, ""),
     ALERT("Exec", config_type_text, exec, ""),
@@ -380,11 +381,14 @@ bool config_address_is_loopback(const char *text)
 
 static int check_alert(const struct config_alert *alert, struct error *err)
 {
-    if (alert->url == NULL && alert->exec == NULL && !alert->journal)
+    bool has_url = alert->url != NULL || alert->url_file != NULL;
+    if (!has_url && alert->exec == NULL && !alert->journal)
         return error_set(err, -EINVAL,
                          "[Alert %s]: write Url=, Exec= or Journal=yes, where alerts go",
                          alert->name);
-    if (alert->secret_file != NULL && alert->url == NULL)
+    if (alert->url != NULL && alert->url_file != NULL)
+        return error_set(err, -EINVAL, "[Alert %s]: write either Url= or UrlFile=", alert->name);
+    if (alert->secret_file != NULL && !has_url)
         return error_set(err, -EINVAL,
                          "[Alert %s]: SecretFile= signs what goes to an Url=", alert->name);
     if (alert->timeout_us < ALERT_TIMEOUT_MIN_US || alert->timeout_us > ALERT_TIMEOUT_MAX_US)

@@ -87,6 +87,7 @@ struct config_job { // [Job NAME]
 struct config_alert { // [Alert NAME]
     char *name;
     char *url;          // that alerts are posted to: its path can be a secret, and is never logged
+    char *url_file;     // in place of it: a file that holds it; relative to the state directory
     char *url_ca_file;  // certificates to trust in place of the system's
     char *secret_file;  // what they are signed with; relative to the state directory
     char *exec;         // a command and its arguments, blanks between

@@ -21,6 +21,7 @@ _reeve_words() {
     kill) _reeve_runs ;;
     ledger) echo status verify migrate export move ;;
     credential) echo add list remove ;;
+    alert) echo list test ;;
     price) echo list check ;;
     config) echo check show ;;
     esac

@@ -144,6 +144,7 @@ static const struct {
     {"[Alert x]\nUrl=https:///x\n", "Url=…: write a URL such as"},
     {"[Alert x]\nUrl=https://a b\n", "Url=…: write a URL such as"},
     {"[Alert x]\nUrl=https://me:word@host/x\n", "Url=…: write a URL such as"},
+    {"[Alert x]\nUrl=http://a\nUrlFile=b\n", "[Alert x]: write either Url= or UrlFile="},
     {"[Alert x]\nExec=x\nSecretFile=k\n", "[Alert x]: SecretFile= signs what goes to an Url="},
     {"[Alert x]\nExec=x\nTimeoutSec=999ms\n", "[Alert x]: TimeoutSec=: write 1s to 5min"},
     {"[Alert x]\nExec=x\nTimeoutSec=301s\n", "[Alert x]: TimeoutSec=: write 1s to 5min"},

@@ -556,6 +556,20 @@ START_TEST(secret_files_are_for_their_owner)
 }
 END_TEST
 
+START_TEST(addresses_can_be_in_files)
+{
+    write_file("hook.url", "https://hooks.example.com/T0KEN\n", 0600);
+    ck_assert_int_eq(try_start("[Alert x]\nUrlFile=hook.url\n"), 0);
+    ck_assert_str_eq(ask_list()->channels[0].target, "https://hooks.example.com/...");
+    stop();
+    write_file("hook.url", "ftp://hooks.example.com/T0KEN", 0600);
+    ck_assert_int_eq(try_start("[Alert x]\nUrlFile=hook.url\n"), -EINVAL);
+    ck_assert_str_eq(err.text, "[Alert x]: UrlFile=hook.url: write a URL such as "
+                               "https://hooks.example.com/alerts, without user and password");
+    stop();
+}
+END_TEST
+
 START_TEST(channels_have_an_end)
 {
     char text[4096] = "";
@@ -588,6 +602,7 @@ int main(void)
     tcase_add_loop_test(cases, targets_hold_no_secrets, 0, sizeof(targets) / sizeof(targets[0]));
     tcase_add_loop_test(cases, secret_files_are_for_their_owner, 0,
                         sizeof(secrets) / sizeof(secrets[0]));
+    tcase_add_test(cases, addresses_can_be_in_files);
     tcase_add_test(cases, channels_have_an_end);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
