@@ -128,7 +128,8 @@ lint:
 cppcheck:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck-suppressions \
 	    --enable=warning,performance,portability --std=c11 $(tests_INCLUDES:-iquote%=-I%) \
-	    --include=/usr/include/jansson.h $(LAYERS) tests
+	    --include=/usr/include/jansson.h \
+	    --include=/usr/include/$(shell $(CC) -print-multiarch)/sys/queue.h $(LAYERS) tests
 
 clang-tidy:
 	@printf '%s\n' $(filter %.c,$(FORMATTED)) | xargs -P$$(nproc) -I{} \
