@@ -210,18 +210,17 @@ static enum admit_outcome refuse(const struct applicant *applicant,
                                  char message[static ADMIT_MESSAGE_MAX])
 {
     const struct live_run *run = applicant->request->run;
-    char spent[CEILING_TEXT_MAX], asked[64];
+    char spent[CEILING_TEXT_MAX], asked[CEILING_TEXT_MAX];
     ceiling_describe(ceiling, spent);
-    ceiling_format_amount(ceiling->kind, ceiling->asked, asked, sizeof(asked));
+    ceiling_describe_asked(ceiling, asked);
     if (applicant->request->counted_tokens == ADMIT_NOT_COUNTABLE) {
         snprintf(message, ADMIT_MESSAGE_MAX,
-                 "reeve: near a ceiling (%s), and the upstream did not count this prompt, which by "
-                 "its size could take %s; try again",
+                 "reeve: near a ceiling, %s; the upstream did not count this prompt, and by its "
+                 "size %s; try again",
                  spent, asked);
         return ADMIT_UNCOUNTED;
     }
-    snprintf(message, ADMIT_MESSAGE_MAX,
-             "reeve: ceiling reached: %s; this request could take %s more. Run %s, job %s.", spent,
+    snprintf(message, ADMIT_MESSAGE_MAX, "reeve: ceiling reached: %s; %s. Run %s, job %s.", spent,
              asked, run->id, run->job);
     return ADMIT_REFUSED;
 }

@@ -10,7 +10,7 @@
 #include "request_scan.h"
 #include "run_table.h"
 
-#define ADMIT_MESSAGE_MAX 512
+#define ADMIT_MESSAGE_MAX 1024
 #define ADMIT_NOT_COUNTED (-1)   // nobody has asked the upstream how long the prompt is
 #define ADMIT_NOT_COUNTABLE (-2) // it was asked and did not say
 

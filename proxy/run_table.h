@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define RUN_TABLE_MAX 1024 // live runs
-#define RUN_AT_CEILING_MAX 512
+#define RUN_AT_CEILING_MAX 1024
 
 // What a run's job allows. Texts outlive the run.
 struct run_policy {

@@ -154,7 +154,7 @@ try_day() {
     "$REEVE" run --config "$WORK/reeve.conf" --job daily -- touch "$WORK/was-started" 2>"$WORK/refused" || CODE=$?
     equal "an exhausted day: exit code" 100 $CODE
     check "an exhausted day: says which ceiling, and until when" \
-        grep -q '20480 tokens of 20480 tokens spent by this job today (resets: 20..-..-..T' "$WORK/refused"
+        grep -q '20480 of 20480 tokens spent by this job today (resets 20..-..-..T' "$WORK/refused"
     check "an exhausted day: nothing was started" test ! -e "$WORK/was-started"
     RUN_OPTIONS=(--job parallel)
     loop --requests 1

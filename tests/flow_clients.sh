@@ -80,6 +80,32 @@ try_stream_json() {
         "$(jq 'select(.type == "result").total_cost_usd * 1000000000000 | round' "$WORK/said")"
 }
 
+# at_ceiling NAME ANSWERS REFUSALS SAID COMMAND…: the run has a ceiling of that many requests. What comes
+# after them is refused, each once, and the run ends for it.
+at_ceiling() {
+    local code=0 PREFIX=("$REEVE" run --job ceiling --json --requests-max "$2" --
+        sh -c '"$@" && "$@"; echo "exit $?"' sh)
+    client "${@:5}" || code=$?
+    equal "$1, at a ceiling" "run 100 ceiling, answered $2, refused $3: $4 exit 1" \
+        "run $code $(tail -n 1 "$WORK/client.log" | jq -r '"\(.end), answered \(.account.exchanges), refused \(.account.refused)"'): $(
+            sed '/^$/d; s/ requests spent by this run .*//' "$WORK/said" | paste -sd' ')"
+}
+
+try_ceilings() {
+    local sdk command subagent refused="API Error: 402 reeve: ceiling reached:"
+    for sdk in "${SDKS[@]}"; do
+        read -ra command <<<"${sdk#*|}"
+        at_ceiling "${sdk%%|*}" 1 1 "You said: Good day error 402 billing_error" "${command[@]}" "Good day"
+    done
+    at_ceiling "claude -p" 1 1 "$refused 1 of 1" node_modules/.bin/claude --allowedTools Bash -p "$TOOL_LOOP"
+    at_ceiling "Agent SDK query()" 1 1 "$refused 1 of 1" node agent_sdk.mjs "$TOOL_LOOP"
+    # The subagent is refused, then the agent that hears of it.
+    subagent='Delegate [[fake {"turns":[{"tool_use":{"name":"Task","input":{"description":"a part",
+        "subagent_type":"general-purpose","prompt":"Do your part"}}},{"text":"All done."}]}]]'
+    at_ceiling "claude -p with a subagent" 2 2 "All done. $refused 2 of 2" \
+        node_modules/.bin/claude --allowedTools Task -p "$subagent"
+}
+
 # credentials_are_right SECRET HEADER: on every request since the daemon started, whatever the client sent.
 credentials_are_right() {
     tail -n +$((LINES_BEFORE_SERVE + 1)) "$FAKE_BOOKS" |
@@ -139,6 +165,7 @@ for sdk in "${SDKS[@]}"; do try_sdk "$sdk"; done
 for agent in "${AGENTS[@]}"; do try_agent "$agent"; done
 try_stream_json
 if [ -z "${FLOW_DIRECT:-}" ]; then
+    try_ceilings
     check_books
     try_subscription
 fi

@@ -113,7 +113,7 @@ START_TEST(count_is_asked_for_when_the_size_does_not_fit)
     ck_assert_int_eq(fixture_admit_counted(&fixture, body, 20), ADMIT_FITS);
     ck_assert_int_eq(fixture_admit_counted(&fixture, body, 20), ADMIT_WAITS);
     ck_assert_int_eq(fixture_admit_counted(&fixture, body, 3000), ADMIT_REFUSED);
-    assert_message("$0.00 of $0.0300 spent by this job today (resets: 2");
+    assert_message("$0.00 of $0.0300 spent by this job today (resets 2");
     assert_message("Run r1, job j.");
 }
 END_TEST

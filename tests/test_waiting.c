@@ -136,7 +136,7 @@ START_TEST(refusal_tells_when_to_come_back)
     ck_assert(!reply.never_retry);
     ck_assert_int_ge(reply.retry_after_s, refusals[_i].least_s);
     ck_assert_int_le(reply.retry_after_s, refusals[_i].most_s);
-    ck_assert_ptr_nonnull(strstr(message, "400 tokens of 1000 tokens spent by this job today"));
+    ck_assert_ptr_nonnull(strstr(message, "400 of 1000 tokens spent by this job today"));
 }
 END_TEST
 
