@@ -173,6 +173,8 @@ START_TEST(a_record_that_is_being_written_is_not_there_yet)
     reader_init(&reader, NULL);
     reader_catch_up(&reader);
     int fd = fixture_open_segment(&fixture, 1, O_RDWR);
+    while (bytes[length - 1] == 0) // the segment has its zeros already
+        length--;
     for (size_t i = 0; i < length; i++) {
         ck_assert_int_eq(reader_next(&reader), JOURNAL_FOLLOW_NOTHING_YET);
         ck_assert_int_eq(pwrite(fd, bytes + i, 1, (off_t)(reader.follow.cursor.offset + i)), 1);
