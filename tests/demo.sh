@@ -1,5 +1,5 @@
 #!/bin/bash
-# `make demo`: three agents under reeve, against the fake Claude, from start to report.
+# `make demo`: three agents under reeve, against the fake Claude, one that runs wild, and the report.
 #
 # Nothing outside of a temporary folder is touched, and no account is needed.
 . "$(dirname "$0")/lib.sh"
@@ -20,13 +20,20 @@ start_all() {
     start_fake || give_up "the fake Claude did not start"
     echo "  $FAKE_TLS_URL"
 
-    say "The daemon: no configuration file, the books in a Postgres of its own"
+    say "A webhook, which is told of ceilings, and what the daemon needs to know of it"
+    start webhook "$TOP/tests/demo_webhook.pl"
+    wait_until 30 test -s "$WORK/webhook.log" || give_up "the webhook did not start"
+    printf '[Job night]\nCostMax=$1.00\nKillGrace=1s\n[Alert me]\nUrl=http://127.0.0.1:%s/\nOn=ceiling\n' \
+        "$(head -n 1 "$WORK/webhook.log")" >"$WORK/reeve.conf"
+    sed 's/^/  /' "$WORK/reeve.conf"
+
+    say "The daemon, with the books in a Postgres of its own"
     export REEVE_STATE_DIR=$WORK/state
     say_command "reeve credential add main"
     echo sk-ant-api03-of-the-demo | "$REEVE" credential add main >"$WORK/credential.log" 2>&1 ||
         give_up "reeve credential add failed"
-    say_command "reeve serve --upstream $FAKE_TLS_URL --ca-file ca.pem"
-    start_serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" ||
+    say_command "reeve serve --config reeve.conf --upstream $FAKE_TLS_URL --ca-file ca.pem"
+    start_serve --config "$WORK/reeve.conf" --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" ||
         give_up "reeve serve did not start"
     echo "  $SERVE_URL"
 }
@@ -56,10 +63,25 @@ run_agents() {
     return $status
 }
 
+# An agent that loops for ever costs what its ceiling says, and somebody is told.
+run_night() {
+    local code=0
+    say "The night: an agent that loops on Opus for ever, under a ceiling of a dollar"
+    say_command "reeve run --config reeve.conf --job night -- demo_loop.sh"
+    "$REEVE" run --config "$WORK/reeve.conf" --job night -- "$TOP/tests/demo_loop.sh" \
+        >"$WORK/night.out" 2>&1 || code=$?
+    tail -n 2 "$WORK/night.out" | cut -c 1-150 | sed 's/^/  /'
+    echo "  exit code $code: a hard ceiling"
+    [ $code = 100 ] || return 1
+    wait_until 30 grep -q '^reeve on' "$WORK/webhook.log" || return 1
+    echo "  the webhook has got: $(sed -n 2p "$WORK/webhook.log")"
+}
+
 books_are_up_to_date() { "$REEVE" status | grep -q '^ledger: up to date'; }
 
 start_all
 run_agents || give_up "an agent failed"
+run_night || give_up "the night did not end at its ceiling, or nobody was told"
 say "The report, out of the ledger"
 wait_until 120 books_are_up_to_date || give_up "the ledger does not follow"
 for by in job model; do
