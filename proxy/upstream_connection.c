@@ -61,6 +61,7 @@ void connection_close(struct connection *connection)
     if (connection->state != CONNECTION_CONNECTING) {
         event_del(&connection->readable);
         event_del(&connection->writable);
+        event_del(&connection->again);
     }
     connection_enter(connection, CONNECTION_DEAD);
     event_active(connection->upstream->reaper, EV_TIMEOUT, 0);
@@ -68,9 +69,11 @@ void connection_close(struct connection *connection)
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
+    const struct connection *connection = context;
     (void)fd;
     (void)what;
-    connection_read(context);
+    if (connection->transfer == NULL || !connection->transfer->paused)
+        connection_read(context);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *context)
@@ -94,6 +97,7 @@ static void on_connected(struct curl_loop_job *job, CURLcode result)
         event_assign(&connection->readable, upstream->base, fd, EV_READ | EV_PERSIST, on_readable,
                      connection);
         event_assign(&connection->writable, upstream->base, fd, EV_WRITE, on_writable, connection);
+        event_assign(&connection->again, upstream->base, -1, 0, on_readable, connection);
         event_add(&connection->readable, NULL);
         connection_enter(connection, CONNECTION_IDLE);
         connections_advance(upstream);

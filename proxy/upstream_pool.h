@@ -29,7 +29,7 @@ struct connection {
     LIST_ENTRY(connection) link; // in the list of its state
     struct upstream_transfer *transfer;
     CURL *easy;
-    struct event readable, writable;
+    struct event readable, writable, again;
     int64_t idle_since_us;
     enum connection_state state;
     char error_text[CURL_ERROR_SIZE];

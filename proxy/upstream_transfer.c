@@ -287,8 +287,8 @@ void connection_read(struct connection *connection)
             response_body(connection, upstream->buffer, got);
         if (connection->transfer != transfer || transfer->paused)
             return;
-        // A short read from a plain socket has emptied it; TLS may hold
-        // more that poll cannot see.
+        // A short read from a plain socket has emptied it; TLS may hold more that poll cannot see.
     }
-    event_active(&connection->readable, EV_READ, 0);
+    // In the loop's next turn; what event_active() does comes within this one.
+    event_add(&connection->again, &(struct timeval){0, 0});
 }

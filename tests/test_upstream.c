@@ -589,6 +589,28 @@ START_TEST(paused_response_is_not_read)
 }
 END_TEST
 
+// Others are to have their turn while much is there for one.
+START_TEST(one_turn_takes_a_bounded_share)
+{
+    struct call call = {0};
+    size_t sent = 0;
+    start_get(&call);
+    say("HTTP/1.1 200 OK\r\nContent-Length: " LONG_BYTES_TEXT "\r\n\r\n");
+    run_until(call.status == 200);
+    upstream_pause(call.transfer);
+    while (say_more(&sent))
+        ;
+    ck_assert_uint_gt(sent, 16 * UPSTREAM_READ_BYTES);
+    upstream_resume(call.transfer);
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    ck_assert_uint_gt(call.answer_length, 0);
+    ck_assert_uint_le(call.answer_length, 8 * UPSTREAM_READ_BYTES);
+    run_until(call.answer_length >= sent); // without anything new coming in
+    upstream_cancel(call.transfer);
+    free(call.answer);
+}
+END_TEST
+
 static void pause_call(struct call *call)
 {
     upstream_pause(call->transfer);
@@ -747,6 +769,7 @@ int main(void)
     tcase_add_test(cases, next_request_may_start_as_one_ends);
     tcase_add_test(cases, line_is_bounded_and_served_in_order);
     tcase_add_test(cases, paused_response_is_not_read);
+    tcase_add_test(cases, one_turn_takes_a_bounded_share);
     tcase_add_test(cases, pause_before_the_end_holds_for_that_response_alone);
     tcase_add_test(cases, pause_stops_between_two_reads);
     tcase_add_test(cases, cancelled_request_tells_nothing_more);
