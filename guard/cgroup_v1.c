@@ -145,7 +145,14 @@ static int make(struct cgroup_v1 *group, const struct run_limits *limits, struct
     if (result < 0)
         return result;
     group->common.event_fd = cgroup_events_open_v1(group->fds[MEMORY], err);
-    return group->common.event_fd < 0 ? group->common.event_fd : 0;
+    if (group->common.event_fd < 0)
+        return group->common.event_fd;
+    // Of one process that the kernel kills, the others would go on without it until we hear of it.
+    // So whoever needs more waits instead, and the whole cgroup is killed at once. Where the kernel
+    // does not offer that, its own kill has to do.
+    if (limits->memory_max_bytes != LIMIT_NONE)
+        cgroup_file_write(group->fds[MEMORY], "memory.oom_control", "1", NULL);
+    return 0;
 }
 
 static int v1_attach(struct run_cgroup *common, pid_t pid, struct error *err)
@@ -185,9 +192,10 @@ static void v1_read_usage(const struct run_cgroup *common, struct run_cgroup_usa
     int64_t cpu_ns =
         group->fds[CPUACCT] < 0 ? -1 : cgroup_file_number(group->fds[CPUACCT], "cpuacct.usage");
     int64_t oom_kills = cgroup_file_member(group->fds[MEMORY], "memory.oom_control", "oom_kill");
+    int64_t under_oom = cgroup_file_member(group->fds[MEMORY], "memory.oom_control", "under_oom");
     usage->memory_peak_bytes = cgroup_file_number(group->fds[MEMORY], "memory.max_usage_in_bytes");
     usage->cpu_us = cpu_ns < 0 ? -1 : cpu_ns / 1000;
-    usage->oom_kills = oom_kills < 0 ? 0 : oom_kills;
+    usage->oom_kills = (oom_kills < 0 ? 0 : oom_kills) + (under_oom > 0 ? 1 : 0);
 }
 
 // Hierarchies that share a mount (cpu,cpuacct) share the directory: the second one is gone already.
