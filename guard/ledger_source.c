@@ -2,6 +2,7 @@
 #include "ledger_source.h"
 
 #include "ledger_feed.h"
+#include "ledger_schema.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -53,11 +54,17 @@ static int open_private(struct ledger_source *source, struct error *err)
     int code = check_owner(source, err);
     if (code == 0)
         code = ledger_local_init(&source->local, source->paths.postgres_dir, err);
-    if (code == 0 && !ledger_local_is_running(&source->local)) {
-        fputs("reeve: the daemon does not run; its Postgres is started for this command\n", stderr);
+    // The daemon starts it when there is something to write, which may be at this very moment.
+    bool is_running = code == 0 && ledger_local_is_running(&source->local);
+    if (code == 0 && !is_running) {
+        fputs("reeve: the private Postgres does not run; it is started for this command\n", stderr);
         code = ledger_local_start(&source->local, err);
     }
-    return code == 0 ? ledger_open(&source->ledger, source->local.dsn, err) : code;
+    if (code == 0)
+        code = ledger_open(&source->ledger, source->local.dsn, err);
+    if (code == 0 && !is_running)
+        code = ledger_schema_migrate(source->ledger, NULL, err);
+    return code;
 }
 
 int ledger_source_open(struct ledger_source *source, struct error *err)
