@@ -19,8 +19,6 @@
 #define JOURNAL_RECORD_BYTES_MAX (JOURNAL_FRAME_BYTES + JOURNAL_PAYLOAD_MAX)
 #define JOURNAL_TEXT_MAX 256 // command lines, paths, upstream request ids: longer ones are cut
 #define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
-#define UPSTREAM_ID_MAX 64 // of a batch, a file, a message; "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d"
-#define CUSTOM_ID_MAX 65   // Claude API: a request of a batch is named by 1 to 64 characters
 #define ALERT_SUBJECT_MAX 160
 #define ALERT_CHANNELS_MAX 16                 // that an alert can be owed to
 #define ALERT_CHANNEL_MAX (JOB_NAME_MAX + 16) // "ops/url"

@@ -19,9 +19,6 @@
 // (Claude API, migration to Opus 4.7).
 #define COUNT_OTHER_MODELS_SHARE 2
 
-// The largest context window on offer (Claude API, context windows).
-#define CONTEXT_TOKENS_MAX 1000000
-
 int64_t bound_input_by_size(int64_t body_length)
 {
     return body_length + HIDDEN_PROMPT_TOKENS;
@@ -78,6 +75,7 @@ int bound_amounts(const struct bound *bound, const struct price_table *prices,
         .may_be_us = scan->inference_geo.bytes == NULL || !slice_is(scan->inference_geo, "global"),
         .may_be_fast = (scan->features & REQUEST_FAST) != 0 ||
                        (scan->speed.bytes != NULL && !slice_is(scan->speed, "standard")),
+        .batch = bound->is_batched,
     };
     int64_t passes = passes_max(scan) + fallback_passes_max(scan), cost_pico_usd;
     if (!money_multiply(bound->input_tokens, passes, &price.input_tokens) ||
@@ -107,7 +105,7 @@ int bound_growth(const struct bound *bound, const struct price_table *prices,
                  struct error *err)
 {
     struct bound window = *bound;
-    window.input_tokens = CONTEXT_TOKENS_MAX;
+    window.input_tokens = BOUND_CONTEXT_TOKENS;
     int result = bound_amounts(&window, prices, count, 0, time_us, growth, err);
     if (result == 0)
         growth->of[BUDGET_OUTPUT_TOKENS] = growth->of[BUDGET_REQUESTS] = 0;

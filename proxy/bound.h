@@ -18,7 +18,11 @@ struct bound {
     const struct request_scan *scan;
     const char *model;    // that is asked for, perhaps in place of the scan's
     int64_t input_tokens; // of one pass over the prompt, at most
+    bool is_batched;      // sent in a Message Batch, at the price of one
 };
+
+// The largest context window on offer (Claude API, context windows): no prompt is longer.
+#define BOUND_CONTEXT_TOKENS 1000000
 
 // A token is at least one byte of the body; the upstream adds some of its own.
 int64_t bound_input_by_size(int64_t body_length);

@@ -195,7 +195,8 @@ bool meter_read_batch_line(const char *line, size_t length, const char *free_ref
     if (custom_id.bytes == NULL || type.bytes == NULL)
         return false;
     *read = (struct meter_batch_line){.custom_id = ""};
-    slice_copy(custom_id, read->custom_id, sizeof(read->custom_id));
+    if (!slice_copy(custom_id, read->custom_id, sizeof(read->custom_id)))
+        return false;
     slice_copy(type, read->type, sizeof(read->type));
     struct meter_message message = {.state = METER_MESSAGE_OPEN};
     if (slice_is(type, "succeeded")) {

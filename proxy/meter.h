@@ -68,11 +68,12 @@ void meter_result_done(struct meter_result *result);
 // One line of a Message Batch's results. `quality`: METER_NOTHING unless result.type is
 // "succeeded".
 struct meter_batch_line {
-    char custom_id[METER_TEXT_MAX];
-    char type[METER_TEXT_MAX]; // succeeded errored canceled expired
+    char custom_id[CUSTOM_ID_MAX]; // as it stands
+    char type[METER_TEXT_MAX];     // succeeded errored canceled expired
     struct meter_result result;
 };
 
-// Reads a line without its LF. False: it is not a result line. Free with meter_result_done().
+// Reads a line without its LF. False: it is not a result line, or its custom_id is too long. Free
+// with meter_result_done().
 bool meter_read_batch_line(const char *line, size_t length, const char *free_refusals,
                            struct meter_batch_line *read);

@@ -39,17 +39,6 @@ struct scanner {
     uint8_t places[JSON_DEPTH_MAX + 1]; // enum place, by depth
 };
 
-int request_refuse(const struct json_walker *walker, struct error *err, const char *what)
-{
-    return error_set(err, -EBADMSG, "byte %zu of the body: %s", walker->at, what);
-}
-
-int request_refuse_broken(const struct json_walker *walker, struct error *err)
-{
-    return error_set(err, -EBADMSG, "byte %zu of the body: not valid JSON: %s", walker->at,
-                     walker->problem);
-}
-
 static bool value_is(const struct scanner *scanner, const char *text)
 {
     return scanner->token == JSON_TOKEN_STRING && json_text_is(scanner->walker->text, text);
@@ -114,6 +103,23 @@ static int add_model(struct scanner *scanner, enum request_model_role role)
     return 0;
 }
 
+// Notes a file or a message that is referred to, once.
+static int add_reference(struct scanner *scanner)
+{
+    struct request_scan *scan = scanner->scan;
+    struct slice id = {NULL, 0};
+    int failed = take_text(scanner, &id);
+    for (size_t i = 0; i < scan->reference_count && id.bytes != NULL; i++)
+        if (slice_equals(scan->references[i], id))
+            return 0;
+    if (failed != 0 || id.bytes == NULL)
+        return failed;
+    if (scan->reference_count == REQUEST_REFERENCES_MAX)
+        return request_refuse(scanner->walker, scanner->err, "more than 128 files are referred to");
+    scan->references[scan->reference_count++] = id;
+    return 0;
+}
+
 // "type" of any object: blocks whose size says nothing about their tokens, and server tools, which
 // can be added in the midst of messages as well.
 static void note_type(struct scanner *scanner)
@@ -163,7 +169,9 @@ static int scan_anywhere(struct scanner *scanner, enum place place)
         return 0;
     case MEMBER_FILE_ID:
         add_feature(scanner, is_present(scanner) ? REQUEST_FILE_ID : 0);
-        return 0;
+        return add_reference(scanner);
+    case MEMBER_PREVIOUS_MESSAGE_ID:
+        return add_reference(scanner);
     case MEMBER_MODEL:
         if (place == PLACE_TOP || place == PLACE_MESSAGE_PART)
             return 0;

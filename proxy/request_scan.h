@@ -17,6 +17,7 @@
 #define REQUEST_MODELS_MAX 16      // models a body may name besides `model`
 #define REQUEST_SYSTEM_TEXTS_MAX 3 // leading texts of `system` that are reported
 #define REQUEST_MEMBERS_MAX 64     // members of the top level
+#define REQUEST_REFERENCES_MAX 128 // files, and the message that a thread goes on from
 
 // Facts about a body, as bits of request_scan.features.
 enum request_feature {
@@ -88,6 +89,8 @@ struct request_scan {
     size_t document_count;
     size_t model_count;
     struct request_model models[REQUEST_MODELS_MAX];
+    size_t reference_count;
+    struct slice references[REQUEST_REFERENCES_MAX]; // ids of what the upstream keeps
     size_t system_text_count;
     struct slice system_texts[REQUEST_SYSTEM_TEXTS_MAX]; // raw; the identity of the client is here
 };
@@ -105,5 +108,14 @@ int request_scan_object(struct request_scan *scan, struct json_walker *walker, s
 bool request_scan_has_claude_code_identity(const struct request_scan *scan);
 
 // Set `err` to where the walker stands in the body and what is wrong. Return -EBADMSG.
-int request_refuse(const struct json_walker *walker, struct error *err, const char *what);
-int request_refuse_broken(const struct json_walker *walker, struct error *err);
+static inline int request_refuse(const struct json_walker *walker, struct error *err,
+                                 const char *what)
+{
+    return error_set(err, -EBADMSG, "byte %zu of the body: %s", walker->at, what);
+}
+
+static inline int request_refuse_broken(const struct json_walker *walker, struct error *err)
+{
+    return error_set(err, -EBADMSG, "byte %zu of the body: not valid JSON: %s", walker->at,
+                     walker->problem);
+}

@@ -2,21 +2,48 @@
 
 #include "route.h"
 
-// The first row that fits decides. Source: Claude API, endpoints and their size limits.
+#define BATCHES "/v1/messages/batches"
+#define FILES "/v1/files"
+#define NO_OBJECT ROUTE_NO_OBJECT, ROUTE_ANSWER_STREAMS
+#define OBJECT(object, answer) ROUTE_OBJECT_##object, ROUTE_ANSWER_##answer
+
+// The first row that fits decides. A '*' in a pattern is one segment, "/" at its end any rest.
+// Source: Claude API, endpoints and their size limits.
 static const struct {
     const char *method; // NULL: any
-    const char *path;
-    enum { WHOLE, PREFIX } match;
+    const char *pattern;
     struct route route;
 } routes[] = {
-    {"HEAD", "/", WHOLE, {ROUTE_PROBE, 0}},
-    {"HEAD", "/api/hello", WHOLE, {ROUTE_PROBE, 0}},
-    {"POST", "/v1/messages", WHOLE, {ROUTE_MESSAGES, ROUTE_MESSAGES_BYTES_MAX}},
-    {"POST", "/v1/messages/batches", WHOLE, {ROUTE_FREE, ROUTE_BATCHES_BYTES_MAX}},
-    {"POST", "/v1/files", WHOLE, {ROUTE_UPLOAD, ROUTE_FILES_BYTES_MAX}},
-    {"POST", "/v1/skills", PREFIX, {ROUTE_UPLOAD, ROUTE_FILES_BYTES_MAX}},
-    {NULL, "/v1/", PREFIX, {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX}},
+    {"HEAD", "/", {.kind = ROUTE_PROBE}},
+    {"HEAD", "/api/hello", {.kind = ROUTE_PROBE}},
+    {"POST", "/v1/messages", {ROUTE_MESSAGES, ROUTE_MESSAGES_BYTES_MAX, NO_OBJECT}},
+    {"POST", BATCHES, {ROUTE_BATCH, ROUTE_BATCHES_BYTES_MAX, OBJECT(BATCH, CREATED)}},
+    {"GET", BATCHES, {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, OBJECT(BATCH, LIST)}},
+    {NULL, BATCHES "/*/results", {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, OBJECT(BATCH, STREAMS)}},
+    {NULL, BATCHES "/", {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, OBJECT(BATCH, OBJECT)}},
+    {"POST", FILES, {ROUTE_UPLOAD, ROUTE_FILES_BYTES_MAX, OBJECT(FILE, CREATED)}},
+    {"GET", FILES, {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, OBJECT(FILE, LIST)}},
+    {NULL, FILES "/", {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, OBJECT(FILE, STREAMS)}},
+    {"POST", "/v1/skills", {ROUTE_UPLOAD, ROUTE_FILES_BYTES_MAX, NO_OBJECT}},
+    {"POST", "/v1/skills/", {ROUTE_UPLOAD, ROUTE_FILES_BYTES_MAX, NO_OBJECT}},
+    {NULL, "/v1/", {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, NO_OBJECT}},
 };
+
+static bool path_fits(struct slice path, const char *pattern)
+{
+    size_t at = 0;
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern == '*') {
+            while (at < path.length && path.bytes[at] != '/')
+                at++;
+        } else if (at == path.length || path.bytes[at++] != *pattern) {
+            return false;
+        } else if (*pattern == '/' && pattern[1] == '\0') {
+            return at > 1 || path.length == 1; // "/" itself is a whole path
+        }
+    }
+    return at == path.length;
+}
 
 // Whether a server could take the path for another one: "/v1//messages", "/v1/./messages",
 // "/v1/messages/", "/v1/%6dessages" (RFC 3986, 6.2.2).
@@ -41,14 +68,27 @@ struct route route_find(struct slice method, struct slice path)
         // Methods are case-sensitive, but not to every server.
         if (routes[i].method != NULL && !slice_is_any_case(method, routes[i].method))
             continue;
-        if (routes[i].match == WHOLE ? !slice_is(path, routes[i].path)
-                                     : !slice_starts_with(path, routes[i].path))
+        if (!path_fits(path, routes[i].pattern))
             continue;
-        // What is billed must not get by under another name.
-        if (routes[i].route.kind != ROUTE_PROBE && slice_is_any_case(method, "POST") &&
-            path_is_ambiguous(path))
+        // What is billed, or another job's, must not be reached under another name.
+        if (routes[i].route.kind != ROUTE_PROBE && path_is_ambiguous(path))
             break;
         return routes[i].route;
     }
-    return (struct route){ROUTE_UNKNOWN, 0};
+    return (struct route){.kind = ROUTE_UNKNOWN};
+}
+
+struct slice route_object_id(enum route_object object, struct slice path)
+{
+    static const char *const prefixes[] = {
+        [ROUTE_OBJECT_BATCH] = BATCHES "/",
+        [ROUTE_OBJECT_FILE] = FILES "/",
+    };
+    struct slice id = {NULL, 0};
+    if (object == ROUTE_NO_OBJECT || !slice_starts_with(path, prefixes[object]))
+        return id;
+    id.bytes = path.bytes + strlen(prefixes[object]);
+    while (id.bytes + id.length < path.bytes + path.length && id.bytes[id.length] != '/')
+        id.length++;
+    return id;
 }
