@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define JOURNAL_LIVE_RESERVATIONS_MAX 4096
-#define JOURNAL_LIVE_BATCHES_MAX 1024
+#define JOURNAL_LIVE_BATCHES_MAX 5120
 #define JOURNAL_LIVE_RUNS_MAX 2048
 
 struct journal_live_run {

@@ -17,10 +17,11 @@ static const struct config_type tokens_count = {
     .parse = config_parse_word,
     .print = config_print_word,
     .words = (const char *const[]){"uncached", "all", "output", NULL}};
-static const struct config_type unbounded = {.form = "deny or allow",
-                                             .parse = config_parse_word,
-                                             .print = config_print_word,
-                                             .words = (const char *const[]){"deny", "allow", NULL}};
+static const struct config_type deny_or_allow = {.form = "deny or allow",
+                                                 .parse = config_parse_word,
+                                                 .print = config_print_word,
+                                                 .words =
+                                                     (const char *const[]){"deny", "allow", NULL}};
 static const struct config_type on_ceiling = {.form = "clamp or deny",
                                               .parse = config_parse_word,
                                               .print = config_print_word,
@@ -72,7 +73,8 @@ const struct config_option config_options[] = {
     REEVE("CostMaxPerMonth", config_type_money, cost_max_per_month_pico_usd, "infinity"),
     REEVE("TokensMaxPerDay", config_type_tokens, tokens_max_per_day, "infinity"),
     REEVE("TokensCount", tokens_count, tokens_count, "uncached"),
-    REEVE("Unbounded", unbounded, unbounded, "allow"),
+    REEVE("Unbounded", deny_or_allow, unbounded, "allow"),
+    REEVE("UnknownIds", deny_or_allow, unknown_ids, "deny"),
     REEVE("LedgerBehindMax", config_type_duration, ledger_behind_max_us, "5min"),
     REEVE("MemoryReserve", config_type_size, memory_reserve_bytes, "512M"),
     CREDENTIAL("Type", credential_type, type, "oauth"),

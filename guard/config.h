@@ -33,6 +33,8 @@ enum config_tokens_count {
 
 enum config_unbounded { CONFIG_UNBOUNDED_DENY, CONFIG_UNBOUNDED_ALLOW };
 
+enum config_unknown_ids { CONFIG_UNKNOWN_IDS_DENY, CONFIG_UNKNOWN_IDS_ALLOW };
+
 enum config_on_ceiling { CONFIG_ON_CEILING_CLAMP, CONFIG_ON_CEILING_DENY };
 
 // All text is owned by the configuration and NULL where nothing is set; amounts are LIMIT_NONE
@@ -55,6 +57,7 @@ struct config_reeve {     // [Reeve]
     int64_t ledger_behind_max_us; // that the books may not get into the ledger without an alert
     enum config_tokens_count tokens_count;
     enum config_unbounded unbounded;
+    enum config_unknown_ids unknown_ids;
 };
 
 struct config_credential { // [Credential NAME]

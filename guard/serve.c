@@ -1,6 +1,7 @@
 // Serve: the daemon: wires proxy, budget, journal, slots and ledger feed together on one loop.
 
 #include "admit_run.h"
+#include "batches.h"
 #include "budget.h"
 #include "ceiling_text.h"
 #include "cleanup.h"
@@ -14,6 +15,7 @@
 #include "job_keys.h"
 #include "journal.h"
 #include "log.h"
+#include "ownership.h"
 #include "passed_sockets.h"
 #include "paths.h"
 #include "price.h"
@@ -53,6 +55,7 @@ struct serve {
     struct price_table *prices;
     struct budget *budget;
     struct restore_targets restored;
+    struct ownership *ownership;
     struct journal *journal;
     struct credential_pool *credentials;
     struct run_table *runs;
@@ -247,12 +250,15 @@ static int accounting_open(struct serve *serve, struct error *err)
                      : price_table_load_builtin(&serve->prices, err);
     if (result == 0)
         result = budget_new(&serve->budget, options->time_zone, err);
+    if (result == 0 && (serve->ownership = ownership_new()) == NULL)
+        result = error_set(err, -ENOMEM, "out of memory for what jobs own");
     if (result == 0)
         result = serve_alerts_new(&serve->alerts, &serve->config, err);
     if (result < 0)
         return result;
     serve->restored.budget = serve->budget;
     serve_alerts_restore(serve->alerts, &serve->restored);
+    ownership_restore(serve->ownership, &serve->restored);
     if (result == 0)
         result =
             restore(serve->paths.journal_dir, &serve->restored, &serve->journal, &summary, err);
@@ -352,6 +358,8 @@ static int proxy_open(struct serve *serve, struct error *err)
         .credentials = serve->credentials,
         .upstream = serve->upstream,
         .prices = serve->prices,
+        .ownership = serve->ownership,
+        .allows_unknown_ids = options->unknown_ids == CONFIG_UNKNOWN_IDS_ALLOW,
         .spool_directory = serve->paths.state_dir,
         .free_refusals = serve->free_refusals,
         .tokens_count = counts[options->tokens_count],
@@ -365,6 +373,9 @@ static int proxy_open(struct serve *serve, struct error *err)
     };
     TAILQ_INIT(&serve->proxy.exchanges);
     TAILQ_INIT(&serve->proxy.waiting);
+    result = batches_new(&serve->proxy.batches, &serve->proxy, err);
+    if (result < 0)
+        return result;
     return server_new(&serve->server, serve->base, options->listen, options->listen_anywhere,
                       serve->sockets.agents_fd, &serve->proxy, err);
 }
@@ -472,6 +483,7 @@ static void serve_close(struct serve *serve)
                                     serve->drain};
     if (serve->server != NULL)
         exchange_cancel_run(&serve->proxy, NULL);
+    batches_free(serve->proxy.batches);
     server_free(serve->server);
     upstream_free(serve->upstream);
     serve_alerts_stop(serve->alerts);
@@ -482,6 +494,7 @@ static void serve_close(struct serve *serve)
     job_keys_done(&serve->job_keys);
     credential_pool_free(serve->credentials);
     journal_close(serve->journal);
+    ownership_free(serve->ownership);
     feed_child_free(serve->feed);
     budget_free(serve->budget);
     serve_alerts_free(serve->alerts);

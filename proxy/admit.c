@@ -8,6 +8,7 @@
 #include "journal.h"
 #include "log.h"
 #include "model_list.h"
+#include "ownership.h"
 
 #include <sys/random.h>
 
@@ -46,6 +47,39 @@ static bool models_are_allowed(const struct run_policy *policy, const struct req
     return false;
 }
 
+// Nothing that it refers to is another job's. What is unknown may be what the upstream's own tools
+// have made; nobody guesses its id.
+static bool references_are_allowed(const struct proxy *proxy, const char *job,
+                                   const struct request_scan *scan,
+                                   char message[static ADMIT_MESSAGE_MAX])
+{
+    for (size_t i = 0; i < scan->reference_count; i++) {
+        struct slice id = scan->references[i];
+        if (ownership_find(proxy->ownership, id, job) != OWNERSHIP_OTHERS)
+            continue;
+        snprintf(message, ADMIT_MESSAGE_MAX, "reeve: %.*s was not made by a run of job %s",
+                 (int)id.length, id.bytes, job); // no longer than those that are remembered
+        return false;
+    }
+    return true;
+}
+
+enum admit_outcome admit_check(const struct proxy *proxy, const struct live_run *run,
+                               const struct request_scan *scan,
+                               char message[static ADMIT_MESSAGE_MAX])
+{
+    if (scan->model.bytes == NULL || scan->max_tokens < 0) {
+        snprintf(message, ADMIT_MESSAGE_MAX, "%s: Field required",
+                 scan->model.bytes == NULL ? "model" : "max_tokens");
+        return ADMIT_BAD;
+    }
+    if (!models_are_allowed(&run->policy, scan, message))
+        return ADMIT_DENIED;
+    if (!references_are_allowed(proxy, run->job, scan, message))
+        return ADMIT_NOT_FOUND;
+    return ADMIT_FITS;
+}
+
 // ---- the request that is reserved for
 
 // One request on its way through admission.
@@ -58,20 +92,23 @@ struct applicant {
     struct budget_amounts step; // what one token of output adds
 };
 
-static bool has_ceiling(const struct applicant *applicant, enum budget_kind kind)
+static bool has_ceiling(const struct proxy *proxy, const struct live_run *run, int64_t now_us,
+                        enum budget_kind kind)
 {
-    const struct live_run *run = applicant->request->run;
     int64_t settled, now;
-    budget_room(applicant->proxy->budget, run->id, run->job, applicant->now_us, kind, &settled,
-                &now);
+    budget_room(proxy->budget, run->id, run->job, now_us, kind, &settled, &now);
     return settled != LIMIT_NONE;
 }
 
-// Whether there is a ceiling that the length of the prompt matters to.
+bool admit_input_is_capped(const struct proxy *proxy, const struct live_run *run, int64_t now_us)
+{
+    return has_ceiling(proxy, run, now_us, BUDGET_COST) ||
+           (has_ceiling(proxy, run, now_us, BUDGET_TOKENS) && proxy->tokens_count != TOKENS_OUTPUT);
+}
+
 static bool input_is_capped(const struct applicant *applicant)
 {
-    return has_ceiling(applicant, BUDGET_COST) || (has_ceiling(applicant, BUDGET_TOKENS) &&
-                                                   applicant->proxy->tokens_count != TOKENS_OUTPUT);
+    return admit_input_is_capped(applicant->proxy, applicant->request->run, applicant->now_us);
 }
 
 // Whether the upstream may add cost that nobody can bound.
@@ -205,24 +242,39 @@ static enum admit_outcome reservation_record(struct proxy *proxy, struct admissi
     return ADMIT_FAILED;
 }
 
-static enum admit_outcome refuse(const struct applicant *applicant,
-                                 const struct budget_ceiling *ceiling,
-                                 char message[static ADMIT_MESSAGE_MAX])
+enum admit_outcome admission_reserve(struct proxy *proxy, struct admission *admission,
+                                     char message[static ADMIT_MESSAGE_MAX])
 {
-    const struct live_run *run = applicant->request->run;
+    const struct budget_reservation *reservation = &admission->reservation;
+    const struct budget_ceiling *ceiling = &admission->ceiling;
+    char spent[CEILING_TEXT_MAX], asked[CEILING_TEXT_MAX];
+    switch (budget_reserve(proxy->budget, reservation, &admission->ceiling)) {
+    case BUDGET_FITS:
+        return reservation_record(proxy, admission, message);
+    case BUDGET_WAITS:
+        return ADMIT_WAITS;
+    case BUDGET_REFUSED:
+        break;
+    }
+    ceiling_describe(ceiling, spent);
+    ceiling_describe_asked(ceiling, asked);
+    snprintf(message, ADMIT_MESSAGE_MAX, "reeve: ceiling reached: %s; %s. Run %s, job %s.", spent,
+             asked, reservation->run_id, reservation->job);
+    return ADMIT_REFUSED;
+}
+
+// Not even the bound by its size fits, and there is no better one.
+static enum admit_outcome refuse_uncounted(const struct budget_ceiling *ceiling,
+                                           char message[static ADMIT_MESSAGE_MAX])
+{
     char spent[CEILING_TEXT_MAX], asked[CEILING_TEXT_MAX];
     ceiling_describe(ceiling, spent);
     ceiling_describe_asked(ceiling, asked);
-    if (applicant->request->counted_tokens == ADMIT_NOT_COUNTABLE) {
-        snprintf(message, ADMIT_MESSAGE_MAX,
-                 "reeve: near a ceiling, %s; the upstream did not count this prompt, and by its "
-                 "size %s; try again",
-                 spent, asked);
-        return ADMIT_UNCOUNTED;
-    }
-    snprintf(message, ADMIT_MESSAGE_MAX, "reeve: ceiling reached: %s; %s. Run %s, job %s.", spent,
-             asked, run->id, run->job);
-    return ADMIT_REFUSED;
+    snprintf(message, ADMIT_MESSAGE_MAX,
+             "reeve: near a ceiling, %s; the upstream did not count this prompt, and by its size "
+             "%s; try again",
+             spent, asked);
+    return ADMIT_UNCOUNTED;
 }
 
 static enum admit_outcome reserve(struct applicant *applicant, struct admission *admission,
@@ -230,7 +282,7 @@ static enum admit_outcome reserve(struct applicant *applicant, struct admission 
 {
     const struct proxy *proxy = applicant->proxy;
     struct budget_reservation *reservation = &admission->reservation;
-    enum budget_outcome outcome = BUDGET_WAITS;
+    enum admit_outcome outcome = ADMIT_WAITS;
     struct error err;
     if (!slope_make(applicant, &err) ||
         !amounts_make(applicant, admission->max_tokens = output_choose(applicant),
@@ -242,25 +294,24 @@ static enum admit_outcome reserve(struct applicant *applicant, struct admission 
         return ADMIT_BAD;
     }
     if (!applicant->request->is_behind)
-        outcome = budget_reserve(proxy->budget, reservation, &admission->ceiling);
-    if (outcome == BUDGET_FITS)
-        return reservation_record(applicant->proxy, admission, message);
+        outcome = admission_reserve(applicant->proxy, admission, message);
+    if (outcome != ADMIT_WAITS && outcome != ADMIT_REFUSED)
+        return outcome;
     // The bound by size may be far above the prompt. So whoever waits has been counted.
     if (applicant->request->counted_tokens == ADMIT_NOT_COUNTED && input_is_capped(applicant))
         return ADMIT_COUNT;
-    if (outcome == BUDGET_WAITS)
-        return ADMIT_WAITS;
-    return refuse(applicant, &admission->ceiling, message);
+    if (outcome == ADMIT_REFUSED && applicant->request->counted_tokens == ADMIT_NOT_COUNTABLE)
+        return refuse_uncounted(&admission->ceiling, message);
+    return outcome;
 }
 
-static void admission_init(struct admission *admission, const struct admit_request *request,
-                           int64_t now_us)
+void admission_init(struct admission *admission, const struct live_run *run, struct slice model,
+                    int64_t now_us)
 {
-    const struct live_run *run = request->run;
     *admission = (struct admission){.reservation.reserved_at_us = now_us};
     memcpy(admission->reservation.run_id, run->id, sizeof(run->id));
     memcpy(admission->reservation.job, run->job, sizeof(run->job));
-    slice_copy(request->scan->model, admission->model_asked, sizeof(admission->model_asked));
+    slice_copy(model, admission->model_asked, sizeof(admission->model_asked));
     memcpy(admission->model, admission->model_asked, sizeof(admission->model));
     exchange_id_draw(admission->exchange_id, now_us);
 }
@@ -269,27 +320,22 @@ enum admit_outcome admit(struct proxy *proxy, const struct admit_request *reques
                          struct admission *admission, char message[static ADMIT_MESSAGE_MAX])
 {
     const struct request_scan *scan = request->scan;
-    const struct run_policy *policy = &request->run->policy;
     struct applicant applicant = {
         .proxy = proxy,
         .request = request,
         .bound = {.scan = scan, .model = admission->model, .input_tokens = input_bound(request)},
         .now_us = clock_now_us(),
     };
-    if (scan->model.bytes == NULL || scan->max_tokens < 0) {
-        snprintf(message, ADMIT_MESSAGE_MAX, "%s: Field required",
-                 scan->model.bytes == NULL ? "model" : "max_tokens");
-        return ADMIT_BAD;
-    }
-    if (!models_are_allowed(policy, scan, message))
-        return ADMIT_DENIED;
-    admission_init(admission, request, applicant.now_us);
+    enum admit_outcome outcome = admit_check(proxy, request->run, scan, message);
+    if (outcome != ADMIT_FITS)
+        return outcome;
+    admission_init(admission, request->run, scan->model, applicant.now_us);
     step_down(&applicant, admission);
     bool is_capped = input_is_capped(&applicant);
     if (is_capped && (scan->features & REQUEST_INPUT_UNBOUNDED) != 0 &&
         request->counted_tokens == ADMIT_NOT_COUNTED)
         return ADMIT_COUNT;
-    if (is_capped && is_open(request) && !policy->allows_unbounded) {
+    if (is_capped && is_open(request) && !request->run->policy.allows_unbounded) {
         snprintf(message, ADMIT_MESSAGE_MAX,
                  "reeve: what this request can cost has no bound (%s), and the job is under a "
                  "ceiling; Unbounded=allow lets it pass",

@@ -21,6 +21,9 @@ enum admit_outcome {
     ADMIT_REFUSED,   // does not fit what is settled: a ceiling
     ADMIT_UNCOUNTED, // might fit, but nobody can say: the upstream did not count it
     ADMIT_DENIED,    // the job does not allow this model, or what cannot be bounded
+    ADMIT_NOT_FOUND, // it refers to what another job has made
+    ADMIT_UNREAD,    // a batch of which more is to be read: ask again in the loop's next turn
+    ADMIT_TOO_DEAR,  // a batch that does not fit; something smaller may
     ADMIT_BAD,       // the body lacks what a bound needs
     ADMIT_FAILED,    // the journal cannot take it
 };
@@ -51,3 +54,21 @@ struct admission {
 // admission->model).
 enum admit_outcome admit(struct proxy *proxy, const struct admit_request *request,
                          struct admission *admission, char message[static ADMIT_MESSAGE_MAX]);
+
+// ---- what a batch shares with a message
+
+// What the job allows, whatever it costs: ADMIT_FITS, else why not.
+enum admit_outcome admit_check(const struct proxy *proxy, const struct live_run *run,
+                               const struct request_scan *scan,
+                               char message[static ADMIT_MESSAGE_MAX]);
+
+// Whether there is a ceiling that the length of a prompt matters to.
+bool admit_input_is_capped(const struct proxy *proxy, const struct live_run *run, int64_t now_us);
+
+// Draws an id; nothing is held yet.
+void admission_init(struct admission *admission, const struct live_run *run, struct slice model,
+                    int64_t now_us);
+
+// Holds the reservation and writes it into the journal: ADMIT_FITS, _WAITS, _REFUSED or _FAILED.
+enum admit_outcome admission_reserve(struct proxy *proxy, struct admission *admission,
+                                     char message[static ADMIT_MESSAGE_MAX]);

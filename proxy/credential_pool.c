@@ -76,6 +76,14 @@ struct credential *credential_pool_pick(struct credential_pool *pool, int64_t no
     return refused;
 }
 
+struct credential *credential_pool_find(const struct credential_pool *pool, const char *name)
+{
+    for (size_t i = 0; i < pool->count; i++)
+        if (strcmp(pool->credentials[i]->name, name) == 0)
+            return pool->credentials[i];
+    return NULL;
+}
+
 void credential_pool_report(struct credential *credential, int http_status)
 {
     if (http_status == 401)

@@ -40,6 +40,9 @@ int credential_pool_add(struct credential_pool *pool, const char *name, const ch
 // freed.
 struct credential *credential_pool_pick(struct credential_pool *pool, int64_t now_ms);
 
+// NULL: there is none of that name.
+struct credential *credential_pool_find(const struct credential_pool *pool, const char *name);
+
 // What the upstream answered to an exchange under it.
 void credential_pool_report(struct credential *credential, int http_status);
 

@@ -8,6 +8,7 @@
 #include "exchange_state.h"
 #include "head_refusal.h"
 #include "log.h"
+#include "run_ceiling.h"
 #include "splice.h"
 #include "waiting.h"
 
@@ -18,6 +19,7 @@
 #define DRAIN_MAX_S 60 // for the usage of an agent that has left
 #define DRAIN_BYTES_MAX (8 << 20)
 #define DRAINING_MAX 256
+#define BODY_HASHED_MAX (1 << 20) // of a batch
 
 _Static_assert(AGENT_READ_BYTES <= UPLOAD_PIECE_BYTES_MAX, "a piece of a body fits the upload");
 
@@ -111,7 +113,7 @@ void exchange_body_end(struct exchange *exchange)
         upstream_body_ready(exchange->transfer);
     } else if (request_body_complete(&exchange->body, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, err.text);
-    } else if (exchange->route.kind == ROUTE_MESSAGES) {
+    } else if (exchange->route.kind == ROUTE_MESSAGES || exchange->route.kind == ROUTE_BATCH) {
         exchange_scan(exchange);
     } else {
         exchange_send(exchange);
@@ -124,13 +126,21 @@ static void exchange_scan(struct exchange *exchange)
 {
     struct error err;
     struct slice body = request_body_slice(&exchange->body);
-    exchange->scan = malloc(sizeof(*exchange->scan));
-    if (exchange->scan == NULL) {
+    if (exchange->route.kind == ROUTE_BATCH)
+        exchange->batch = batch_request_new(body);
+    else
+        exchange->scan = malloc(sizeof(*exchange->scan));
+    if (exchange->scan == NULL && exchange->batch == NULL) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, "reeve: out of memory");
+    } else if (exchange->batch != NULL) {
+        exchange->body_hash = body_hash_make(
+            body.bytes, body.length < BODY_HASHED_MAX ? body.length : BODY_HASHED_MAX);
+        exchange_admit(exchange);
     } else if (request_scan(exchange->scan, body.bytes, body.length, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 400}, err.text);
     } else {
         exchange->streamed = exchange->scan->stream;
+        exchange->in_thread = (exchange->scan->features & REQUEST_THREAD) != 0;
         exchange->body_hash = body_hash_make(body.bytes, body.length);
         exchange_admit(exchange);
     }
@@ -139,8 +149,12 @@ static void exchange_scan(struct exchange *exchange)
 static void exchange_admit(struct exchange *exchange)
 {
     static const struct reply refusals[] = {
-        [ADMIT_REFUSED] = {.status = 402, .never_retry = true}, [ADMIT_UNCOUNTED] = {.status = 503},
-        [ADMIT_DENIED] = {.status = 403, .never_retry = true},  [ADMIT_BAD] = {.status = 400},
+        [ADMIT_REFUSED] = {.status = 402, .never_retry = true},
+        [ADMIT_UNCOUNTED] = {.status = 503},
+        [ADMIT_DENIED] = {.status = 403, .never_retry = true},
+        [ADMIT_BAD] = {.status = 400},
+        [ADMIT_NOT_FOUND] = {.status = 404},
+        [ADMIT_TOO_DEAR] = {.status = 402, .never_retry = true},
         [ADMIT_FAILED] = {.status = 503, .never_retry = true},
     };
     char message[ADMIT_MESSAGE_MAX];
@@ -157,13 +171,22 @@ static void exchange_admit(struct exchange *exchange)
         exchange_refuse(exchange, &refusals[ADMIT_REFUSED], run_closing_message(exchange->run));
         return;
     }
-    enum admit_outcome outcome = admit(exchange->proxy, &request, &exchange->admission, message);
+    enum admit_outcome outcome =
+        exchange->batch != NULL
+            ? batch_admit(exchange->proxy, &request, exchange->batch, &exchange->admission, message)
+            : admit(exchange->proxy, &request, &exchange->admission, message);
     switch (outcome) {
     case ADMIT_FITS:
         exchange->reserved = true;
         waiting_leave(exchange);
-        splice_admitted(&exchange->body, exchange->scan, &exchange->admission);
+        if (exchange->scan != NULL)
+            splice_admitted(&exchange->body, exchange->scan, &exchange->admission);
         exchange_send(exchange);
+        return;
+    case ADMIT_UNREAD:
+        if (exchange->state == EXCHANGE_READING)
+            exchange_enter(exchange, EXCHANGE_SCANNING);
+        event_add(&exchange->soon, &(struct timeval){0, 0});
         return;
     case ADMIT_COUNT:
         exchange_count(exchange);
@@ -172,7 +195,7 @@ static void exchange_admit(struct exchange *exchange)
         waiting_join(exchange, request.is_behind ? ahead : exchange->admission.ceiling.scope);
         return;
     case ADMIT_REFUSED:
-        exchange_at_ceiling(exchange, &exchange->admission.ceiling, message);
+        run_at_ceiling(exchange->proxy, exchange->run, &exchange->admission.ceiling, message);
         break;
     default:
         break;
@@ -326,7 +349,8 @@ static void on_head(void *context, const struct http_head *head)
     exchange->first_byte_us = clock_monotonic_us() - exchange->sent_us;
     exchange_text_keep(exchange->request_id, head, "request-id");
     credential_pool_report(exchange->credential, head->status);
-    if (exchange->reserved && success) {
+    bool held = held_answer_begin(exchange, head);
+    if (exchange->reserved && success && !held) {
         const struct http_header *type = http_head_find_field(head, HTTP_FIELD_CONTENT_TYPE);
         const struct http_header *coding = http_head_find_field(head, HTTP_FIELD_CONTENT_ENCODING);
         struct slice none = {NULL, 0};
@@ -343,22 +367,26 @@ static void on_head(void *context, const struct http_head *head)
     exchange_hold(exchange);
     if (!success)
         exchange_settle(exchange, EXCHANGE_UPSTREAM_ERROR);
-    if (relay_head(&exchange->relay, exchange->agent, head, &err) < 0) {
+    int result = held ? held_answer_head(exchange, head, &err)
+                      : relay_head(&exchange->relay, exchange->agent, head, &err);
+    if (result < 0) {
         log_event(LOG_ERR, "relay_failed", "run", exchange->run->id, "error", err.text, NULL);
         agent_abort(take_pointer(&exchange->agent));
         exchange_agent_gone(exchange);
         return;
     }
-    event_active(&exchange->soon, EV_TIMEOUT, 0);
+    if (!held)
+        event_active(&exchange->soon, EV_TIMEOUT, 0);
 }
 
-// Money has been freed, or a response's head has come and no body with it.
+// More of a batch is to be read, money has been freed, or a response's head has come and no body
+// with it.
 static void on_soon(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
     (void)fd;
     (void)what;
-    if (exchange->state == EXCHANGE_WAITING)
+    if (exchange->state == EXCHANGE_SCANNING || exchange->state == EXCHANGE_WAITING)
         exchange_admit(exchange);
     else
         relay_flush(&exchange->relay);
@@ -367,6 +395,10 @@ static void on_soon(evutil_socket_t fd, short what, void *context)
 static void on_body(void *context, const char *bytes, size_t length, bool last)
 {
     struct exchange *exchange = context;
+    if (exchange->held.state != HELD_ANSWER_NONE) {
+        held_answer_take(exchange, bytes, length);
+        return;
+    }
     // The books come before the agent: its last event is relayed when the account is settled.
     if (exchange->reserved) {
         enum meter_progress progress = METER_MORE;
@@ -404,6 +436,8 @@ static void on_done(void *context, enum upstream_end end, const struct error *er
     if (end != UPSTREAM_COMPLETE)
         log_event(LOG_WARNING, "upstream_failed", "run", exchange->run->id, "path", exchange->path,
                   "error", err->text, NULL);
+    if (exchange->held.state != HELD_ANSWER_NONE && end == UPSTREAM_COMPLETE)
+        held_answer_end(exchange);
     exchange_settle(exchange, ends[end]);
     if (exchange->route.kind != ROUTE_MESSAGES && end == UPSTREAM_COMPLETE)
         exchange->run->free_calls++;

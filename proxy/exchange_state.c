@@ -2,9 +2,10 @@
 
 #include "exchange_state.h"
 
-#include "ceiling_text.h"
 #include "cleanup.h"
 #include "log.h"
+#include "ownership.h"
+#include "run_ceiling.h"
 #include "settle.h"
 #include "waiting.h"
 
@@ -19,6 +20,22 @@ void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_h
     const struct http_header *header = http_head_find(head, name);
     if (header != NULL)
         slice_copy(header->value, text, EXCHANGE_TEXT_MAX);
+}
+
+// Where the agent has found reeve, by its own words; "" where they would not do in a URL, which
+// then is relative.
+static void origin_keep(struct exchange *exchange, const struct http_head *head)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+    const struct http_header *header = http_head_find_field(head, HTTP_FIELD_HOST);
+    struct slice host = header != NULL ? header->value : head->authority;
+    char text[ANSWER_ORIGIN_MAX - 8];
+    if (head->authority.bytes != NULL)
+        host = head->authority;
+    if (host.length > 0 && slice_copy(host, text, sizeof(text)) &&
+        strspn(text, plain) == host.length)
+        snprintf(exchange->origin, sizeof(exchange->origin), "http://%s", text);
 }
 
 struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct live_run *run,
@@ -51,6 +68,7 @@ struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct l
     request_body_init(&exchange->body, head->content_length, route.body_bytes_max,
                       &proxy->body_bytes_held, proxy->spool_directory);
     slice_copy(head->path, exchange->path, sizeof(exchange->path));
+    origin_keep(exchange, head);
     exchange_text_keep(exchange->session_id, head, "x-claude-code-session-id");
     const struct http_header *retries = http_head_find(head, "x-stainless-retry-count");
     if (retries != NULL && retries->value.length == 1 && retries->value.bytes[0] >= '0' &&
@@ -65,8 +83,9 @@ struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct l
 void exchange_enter(struct exchange *exchange, enum exchange_state state)
 {
     static const unsigned legal[] = {
-        [EXCHANGE_READING] = 1 << EXCHANGE_COUNTING | 1 << EXCHANGE_WAITING |
-                             1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_READING] = 1 << EXCHANGE_SCANNING | 1 << EXCHANGE_COUNTING |
+                             1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_SCANNING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_COUNTING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_WAITING] = 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_SENDING] = 1 << EXCHANGE_RELAYING | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
@@ -94,6 +113,7 @@ void exchange_head_forget(struct exchange *exchange)
     free(take_pointer(&exchange->head_bytes));
     free(take_pointer(&exchange->head));
     free(take_pointer(&exchange->scan));
+    batch_request_free(take_pointer(&exchange->batch));
 }
 
 // The exchange is over: its reservation settled, its agent answered or gone.
@@ -114,6 +134,7 @@ void exchange_end(struct exchange *exchange)
     request_body_done(&exchange->body);
     upload_done(&exchange->upload);
     meter_free(exchange->meter);
+    held_answer_done(&exchange->held);
     TAILQ_REMOVE(&proxy->exchanges, exchange, link);
     proxy->exchange_count--;
     free(exchange);
@@ -134,25 +155,16 @@ void exchange_refuse(struct exchange *exchange, const struct reply *reply, const
     exchange_end(exchange);
 }
 
-void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling,
-                         const char *message)
+// The thread can be gone on from this message, by runs of the same job.
+static void own_message(const struct exchange *exchange, const char *message_id)
 {
-    struct live_run *run = exchange->run;
-    log_event(LOG_NOTICE, "ceiling_reached", "run", run->id, "job", run->job, "reason", message,
-              NULL);
-    snprintf(run->at_ceiling, sizeof(run->at_ceiling), "%s", message);
-    exchange->proxy->run_at_ceiling(run, ceiling, message, exchange->proxy->context);
-}
-
-// The upstream has added by itself what nobody could bound.
-static void exchange_above_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling)
-{
-    char message[RUN_AT_CEILING_MAX], spent[CEILING_TEXT_MAX];
-    snprintf(message, sizeof(message),
-             "reeve: ceiling reached: %s, by what the upstream added by itself to a request. Run "
-             "%s, job %s.",
-             ceiling_describe(ceiling, spent), exchange->run->id, exchange->run->job);
-    exchange_at_ceiling(exchange, ceiling, message);
+    struct proxy *proxy = exchange->proxy;
+    struct error err;
+    if (proxy->ownership != NULL && message_id[0] != '\0' &&
+        ownership_add(proxy->ownership, proxy->journal, slice_of(message_id), exchange->run->job,
+                      NULL, &err) < 0)
+        log_event(LOG_ERR, "owner_not_journaled", "run", exchange->run->id, "error", err.text,
+                  NULL);
 }
 
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
@@ -183,9 +195,11 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
                    .body = &exchange->body_hash,
                },
                has_meter ? &metered : NULL, &above);
+    if (has_meter && exchange->in_thread)
+        own_message(exchange, metered.message_id);
     if (has_meter)
         meter_result_done(&metered);
     if (overrun)
-        exchange_above_ceiling(exchange, &above);
+        run_above_ceiling(exchange->proxy, exchange->run, &above);
     waiting_retry(exchange->proxy); // what was only held is free again
 }

@@ -5,10 +5,13 @@
 
 #include "admit.h"
 #include "agent.h"
+#include "answer_edit.h"
+#include "batch_admit.h"
 #include "body_hash.h"
 #include "count.h"
 #include "credential_pool.h"
 #include "exchange.h"
+#include "held_answer.h"
 #include "journal.h"
 #include "meter.h"
 #include "relay.h"
@@ -24,6 +27,7 @@
 
 enum exchange_state {
     EXCHANGE_READING,  // the body is coming in
+    EXCHANGE_SCANNING, // a batch, a part of it in each turn of the loop
     EXCHANGE_COUNTING, // the upstream is asked how long the prompt is
     EXCHANGE_WAITING,  // for money that other exchanges have reserved
     EXCHANGE_SENDING,  // the upstream has not answered yet
@@ -46,7 +50,8 @@ struct exchange {
     struct request_body body;
     struct body_hash body_hash;
     struct upload upload;
-    struct request_scan *scan; // of a Messages body, until it is sent
+    struct request_scan *scan;   // of a Messages body, until it is sent
+    struct batch_request *batch; // the same of a batch
     struct admission admission;
     enum budget_scope waits_for; // the ceiling's; BUDGET_SCOPES: it is not in the queue
     struct count *count;
@@ -55,16 +60,20 @@ struct exchange {
     struct upstream_transfer *transfer;
     struct meter *meter;
     struct relay relay;
+    struct held_answer held;
     struct journal_waiter durable;
     struct event timer; // waiting and draining
-    struct event soon;  // asks again for money, or sends a response's head that comes alone
-    bool reserved;      // and not settled
+    struct event soon; // reads on in a batch, asks again for money, or sends a response's head that
+                       // comes alone
+    bool reserved;     // and not settled
     bool streamed;
+    bool in_thread;
     bool on_disk; // the reservation is, or there is none
     enum upstream_end upstream_end;
     int attempt;
     int http_status;
     int64_t waits_until_us, sent_us, first_byte_us, drained_bytes;
+    char origin[ANSWER_ORIGIN_MAX]; // where the agent has found reeve
     char path[EXCHANGE_TEXT_MAX], session_id[EXCHANGE_TEXT_MAX], request_id[EXCHANGE_TEXT_MAX];
 };
 
@@ -89,10 +98,6 @@ void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_h
 
 // Wipes and frees what is needed only until the request is sent.
 void exchange_head_forget(struct exchange *exchange);
-
-// The run has come to a ceiling and is to end.
-void exchange_at_ceiling(struct exchange *exchange, const struct budget_ceiling *ceiling,
-                         const char *message);
 
 // Replaces the reservation, if there is one left, by what the meter has seen.
 void exchange_settle(struct exchange *exchange, enum exchange_end end);

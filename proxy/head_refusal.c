@@ -2,7 +2,9 @@
 
 #include "head_refusal.h"
 
+#include "batches.h"
 #include "identify.h"
+#include "ownership.h"
 
 const char *run_closing_message(const struct live_run *run)
 {
@@ -46,9 +48,47 @@ static const char *request_refusal(const struct http_head *head, struct route ro
     return NULL;
 }
 
+// The results of a batch are read into the books before anybody deletes them; clients try again.
+static const char *batch_refusal(const struct proxy *proxy, const struct http_head *head,
+                                 struct route route, struct slice id, struct reply *reply)
+{
+    if (route.object != ROUTE_OBJECT_BATCH || !slice_is_any_case(head->method, "DELETE") ||
+        !batches_hurry(proxy->batches, id))
+        return NULL;
+    *reply = (struct reply){.status = 409, .retry_after_s = 1};
+    return "reeve: what this batch has cost is not in the books yet; once it has been processed, "
+           "that takes a moment";
+}
+
+// Whether the run may reach the object that its path names, if it names one.
+static const char *object_refusal(const struct proxy *proxy, const struct live_run *run,
+                                  const struct http_head *head, struct route route,
+                                  struct reply *reply)
+{
+    struct slice id = route_object_id(route.object, head->path);
+    if (id.bytes == NULL || proxy->ownership == NULL)
+        return NULL;
+    switch (ownership_find(proxy->ownership, id, run->job)) {
+    case OWNERSHIP_OWN:
+        return batch_refusal(proxy, head, route, id, reply);
+    case OWNERSHIP_UNKNOWN:
+        if (proxy->allows_unknown_ids)
+            return NULL;
+        break;
+    case OWNERSHIP_OTHERS:
+        break;
+    }
+    *reply = (struct reply){.status = 404};
+    return "reeve: no run of this job has made that through reeve. A run reads and deletes only "
+           "what its own job has made; UnknownIds=allow lets it at what nobody is known to have "
+           "made";
+}
+
 const char *head_refusal(const struct proxy *proxy, const struct http_head *head,
                          struct route route, struct live_run **run, struct reply *reply)
 {
     const char *message = run_refusal(proxy, head, run, reply);
-    return message != NULL ? message : request_refusal(head, route, reply);
+    if (message == NULL)
+        message = request_refusal(head, route, reply);
+    return message != NULL ? message : object_refusal(proxy, *run, head, route, reply);
 }

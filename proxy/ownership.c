@@ -95,10 +95,11 @@ static void on_checkpoint(struct journal_checkpoint *checkpoint, void *context)
     }
 }
 
-struct restore_witness ownership_witness(struct ownership *ownership)
+void ownership_restore(struct ownership *ownership, struct restore_targets *targets)
 {
-    return (struct restore_witness){
-        .replay = on_replay, .checkpoint = on_checkpoint, .context = ownership};
+    restore_add_witness(targets, &(struct restore_witness){.replay = on_replay,
+                                                           .checkpoint = on_checkpoint,
+                                                           .context = ownership});
 }
 
 int ownership_add(struct ownership *ownership, struct journal *journal, struct slice id,
@@ -116,7 +117,7 @@ int ownership_add(struct ownership *ownership, struct journal *journal, struct s
 enum ownership_answer ownership_find(const struct ownership *ownership, struct slice id,
                                      const char *job)
 {
-    int entry = id.length > 0 ? entry_find(ownership, id) : NONE;
+    int entry = ownership != NULL && id.length > 0 ? entry_find(ownership, id) : NONE;
     if (entry == NONE)
         return OWNERSHIP_UNKNOWN;
     return strcmp(ownership->entries[entry].owned.job, job) == 0 ? OWNERSHIP_OWN : OWNERSHIP_OTHERS;

@@ -26,13 +26,14 @@ struct ownership;
 struct ownership *ownership_new(void); // NULL when out of memory
 void ownership_free(struct ownership *ownership);
 
-// Fills it from the journal, and keeps it in the journal's checkpoints.
-struct restore_witness ownership_witness(struct ownership *ownership);
+// Has the journal's replay fill it, and the journal's checkpoints keep it.
+void ownership_restore(struct ownership *ownership, struct restore_targets *targets);
 
 // Remembers that `job` has made `id`; *position (may be NULL) is its record's. It is remembered
 // even where the journal fails. -EMSGSIZE: no id of the upstream's is that long, or it is empty.
 int ownership_add(struct ownership *ownership, struct journal *journal, struct slice id,
                   const char *job, uint64_t *position, struct error *err);
 
+// NULL knows nothing.
 enum ownership_answer ownership_find(const struct ownership *ownership, struct slice id,
                                      const char *job);

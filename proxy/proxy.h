@@ -4,12 +4,14 @@
 #include "identify.h"
 #include "usage.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
 #define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 503
 
+struct batches;
 struct body_hash;
 struct budget;
 struct budget_ceiling;
@@ -19,6 +21,7 @@ struct exchange;
 struct journal;
 struct journal_settlement;
 struct live_run;
+struct ownership;
 struct price_table;
 struct run_table;
 struct upstream;
@@ -31,6 +34,9 @@ struct proxy {
     struct credential_pool *credentials;
     struct upstream *upstream;
     const struct price_table *prices;
+    struct ownership *ownership; // NULL: jobs are not kept apart
+    bool allows_unknown_ids;     // of batches and files that reeve has not seen being made
+    struct batches *batches;
     const char *spool_directory;    // for bodies that are too large for memory
     const char *free_refusals;      // categories that are not billed, separated by spaces
     enum tokens_count tokens_count; // what a token ceiling counts

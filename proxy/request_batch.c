@@ -30,18 +30,42 @@ static int walk_to_requests(struct request_batch *batch, struct error *err)
     return json_walker_next(walker) == JSON_TOKEN_END ? 0 : request_refuse_broken(walker, err);
 }
 
-int request_batch_begin(struct request_batch *batch, const char *bytes, size_t length,
-                        struct error *err)
+// Lets the walker see a step's worth of the body from where it is.
+static void begin_step(struct request_batch *batch)
 {
-    *batch = (struct request_batch){.count = 0};
-    json_walker_init(&batch->walker, bytes, length);
+    struct json_walker *walker = &batch->walker;
+    walker->length = batch->length;
+    if (batch->length - walker->at > REQUEST_BATCH_STEP_BYTES_MAX)
+        walker->length = walker->at + REQUEST_BATCH_STEP_BYTES_MAX;
+}
+
+// A step that has come to the end of what it may see, and wants more, was too long.
+static int end_step(struct request_batch *batch, int result, struct error *err)
+{
+    struct json_walker *walker = &batch->walker;
+    if (result <= 0 && walker->at == walker->length && walker->length < batch->length)
+        return request_refuse(walker, err, "a request of the batch is larger than 32 MB");
+    return result;
+}
+
+static int take_beginning(struct request_batch *batch, struct error *err)
+{
     enum json_token token = json_walker_next(&batch->walker);
     if (token == JSON_TOKEN_BROKEN)
         return request_refuse_broken(&batch->walker, err);
     if (token != JSON_TOKEN_OBJECT)
         return request_refuse(&batch->walker, err, "it must be a JSON object");
-    int walked = walk_to_requests(batch, err);
-    return walked < 0 ? walked : 0;
+    return walk_to_requests(batch, err);
+}
+
+int request_batch_begin(struct request_batch *batch, const char *bytes, size_t length,
+                        struct error *err)
+{
+    *batch = (struct request_batch){.length = length};
+    json_walker_init(&batch->walker, bytes, length);
+    begin_step(batch);
+    int result = end_step(batch, take_beginning(batch, err), err);
+    return result < 0 ? result : 0;
 }
 
 // Takes the value of a member of a request, whose name is the last token.
@@ -90,8 +114,8 @@ static int take_request(struct request_batch *batch, struct request_batch_item *
     return 1;
 }
 
-int request_batch_next(struct request_batch *batch, struct request_batch_item *item,
-                       struct error *err)
+static int take_next(struct request_batch *batch, struct request_batch_item *item,
+                     struct error *err)
 {
     struct json_walker *walker = &batch->walker;
     enum json_token token = json_walker_next(walker);
@@ -107,4 +131,11 @@ int request_batch_next(struct request_batch *batch, struct request_batch_item *i
     default:
         return request_refuse(walker, err, "an element of \"requests\" is not an object");
     }
+}
+
+int request_batch_next(struct request_batch *batch, struct request_batch_item *item,
+                       struct error *err)
+{
+    begin_step(batch);
+    return end_step(batch, take_next(batch, item, err), err);
 }

@@ -5,10 +5,15 @@
 
 #include "request_scan.h"
 
+// A request, or what else there is in a body, is at most as large as a Messages body may be: so one
+// step is bounded.
+#define REQUEST_BATCH_STEP_BYTES_MAX (32 << 20)
+
 struct request_batch {
     struct json_walker walker;
-    size_t count; // requests so far
-    bool begun;   // `requests` has been found
+    size_t length; // of the body
+    size_t count;  // requests so far
+    bool begun;    // `requests` has been found
 };
 
 struct request_batch_item {

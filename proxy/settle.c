@@ -29,17 +29,23 @@ static void charge_reservation(struct journal_settlement *record,
         record->tokens.input = 0;
 }
 
-// Fills in what the meter saw, and its price.
-static void charge_usage(const struct proxy *proxy, struct journal_settlement *record,
-                         const struct meter_result *metered, const struct budget_amounts *reserved)
+bool settle_take_metered(const struct proxy *proxy, struct journal_settlement *record,
+                         const struct meter_result *metered)
 {
     struct price_quote quote;
     struct error err;
     const struct usage *usage = &metered->usage;
+    if (usage->model[0] != '\0')
+        snprintf(record->model, sizeof(record->model), "%s", usage->model);
+    snprintf(record->message_id, sizeof(record->message_id), "%s", metered->message_id);
+    snprintf(record->stop_reason, sizeof(record->stop_reason), "%s", metered->stop_reason);
+    record->usage_json = metered->usage_json;
+    record->usage_json_length = metered->usage_json_length;
+    if (metered->quality != METER_EXACT && metered->quality != METER_ESTIMATED)
+        return false;
     if (price_usage(proxy->prices, usage, record->reserved_at_us, &quote, &err) < 0) {
         log_event(LOG_ERR, "usage_not_priced", "run", record->run_id, "error", err.text, NULL);
-        charge_reservation(record, reserved);
-        return;
+        return false;
     }
     record->estimated = metered->quality == METER_ESTIMATED;
     record->cost_pico_usd = quote.cost_pico_usd;
@@ -52,6 +58,7 @@ static void charge_usage(const struct proxy *proxy, struct journal_settlement *r
     record->tier = usage->tier;
     record->geo = usage->geo;
     snprintf(record->price_row, sizeof(record->price_row), "%s", quote.price_row);
+    return true;
 }
 
 // What the ceilings count: what was used, or all that was reserved where that is not known exactly.
@@ -74,7 +81,7 @@ static struct budget_amounts count_for_ceilings(const struct proxy *proxy,
     return used;
 }
 
-static void add_to_run(struct live_run *run, const struct journal_settlement *record)
+void settle_add_to_run(struct live_run *run, const struct journal_settlement *record)
 {
     run->exchanges++;
     run->cost_pico_usd += record->cost_pico_usd;
@@ -98,7 +105,7 @@ static void log_settlement(const struct journal_settlement *record)
               record->unknown_model ? "yes" : NULL, "request_id", record->request_id, NULL);
 }
 
-static void report_soft_limits(struct proxy *proxy, struct live_run *run, int64_t time_us)
+void settle_report_soft_limits(struct proxy *proxy, struct live_run *run, int64_t time_us)
 {
     struct budget_ceiling reached[BUDGET_CEILINGS_MAX];
     size_t count = budget_take_soft_limits(proxy->budget, run->id, run->job, time_us,
@@ -107,10 +114,9 @@ static void report_soft_limits(struct proxy *proxy, struct live_run *run, int64_
         proxy->soft_limit_reached(run, &reached[i], proxy->context);
 }
 
-static bool is_overrun(const struct proxy *proxy, const struct admission *admission,
+bool settle_is_overrun(const struct proxy *proxy, const struct budget_reservation *reservation,
                        const struct budget_amounts *used, struct budget_ceiling *ceiling)
 {
-    const struct budget_reservation *reservation = &admission->reservation;
     for (enum budget_kind kind = 0; kind < BUDGET_KINDS; kind++)
         if (used->of[kind] > reservation->held.of[kind] &&
             budget_find_full(proxy->budget, reservation->run_id, reservation->job,
@@ -144,19 +150,8 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     snprintf(record.request_id, sizeof(record.request_id), "%s", facts->request_id);
     snprintf(record.model_asked, sizeof(record.model_asked), "%s", admission->model_asked);
     snprintf(record.model, sizeof(record.model), "%s", admission->model);
-    if (metered != NULL) {
-        if (metered->usage.model[0] != '\0')
-            snprintf(record.model, sizeof(record.model), "%s", metered->usage.model);
-        snprintf(record.message_id, sizeof(record.message_id), "%s", metered->message_id);
-        snprintf(record.stop_reason, sizeof(record.stop_reason), "%s", metered->stop_reason);
-        record.usage_json = metered->usage_json;
-        record.usage_json_length = metered->usage_json_length;
-    }
-    bool has_usage =
-        metered != NULL && (metered->quality == METER_EXACT || metered->quality == METER_ESTIMATED);
-    if (has_usage)
-        charge_usage(proxy, &record, metered, reserved);
-    else if (!end_is_free(facts->end))
+    bool is_known = metered != NULL && settle_take_metered(proxy, &record, metered);
+    if (!is_known && !end_is_free(facts->end))
         charge_reservation(&record, reserved);
     struct budget_amounts used = count_for_ceilings(proxy, &record, reserved);
     if (journal_append(proxy->journal,
@@ -164,9 +159,9 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
                        NULL, &err) < 0)
         log_event(LOG_CRIT, "settlement_not_journaled", "run", run->id, "error", err.text, NULL);
     budget_settle(proxy->budget, &admission->reservation, &used);
-    report_soft_limits(proxy, run, admission->reservation.reserved_at_us);
-    add_to_run(run, &record);
+    settle_report_soft_limits(proxy, run, admission->reservation.reserved_at_us);
+    settle_add_to_run(run, &record);
     log_settlement(&record);
     proxy->exchange_settled(run, &record, facts->body, proxy->context);
-    return is_overrun(proxy, admission, &used, above);
+    return settle_is_overrun(proxy, &admission->reservation, &used, above);
 }

@@ -27,3 +27,20 @@ struct settle_facts {
 bool settle(struct proxy *proxy, struct live_run *run, const struct admission *admission,
             const struct settle_facts *facts, const struct meter_result *metered,
             struct budget_ceiling *above);
+
+// ---- what the rows of a batch share with it
+
+// Fills in what the meter has seen, and its price at record->reserved_at_us. False: there is no
+// usage, or none that can be priced. The raw usage stays the meter's.
+bool settle_take_metered(const struct proxy *proxy, struct journal_settlement *record,
+                         const struct meter_result *metered);
+
+// Adds to the run's totals.
+void settle_add_to_run(struct live_run *run, const struct journal_settlement *record);
+
+// Tells of the ceilings that have come to the job's SoftLimit=.
+void settle_report_soft_limits(struct proxy *proxy, struct live_run *run, int64_t time_us);
+
+// Whether more was used than was reserved, and a ceiling is used up with that: *ceiling.
+bool settle_is_overrun(const struct proxy *proxy, const struct budget_reservation *reservation,
+                       const struct budget_amounts *used, struct budget_ceiling *ceiling);

@@ -20,8 +20,7 @@ static void open_books(void)
     ck_assert_ptr_nonnull(ownership);
     ck_assert_int_eq(budget_new(&budget, "UTC", NULL), 0);
     targets = (struct restore_targets){.budget = budget};
-    struct restore_witness witness = ownership_witness(ownership);
-    restore_add_witness(&targets, &witness);
+    ownership_restore(ownership, &targets);
     ck_assert_msg(restore(directory, &targets, &journal, &summary, &err) == 0, "%s", err.text);
 }
 

@@ -357,6 +357,75 @@ START_TEST(test_batches)
 }
 END_TEST
 
+// A body with one request whose text has `length` bytes, and a small one behind it.
+static char *batch_body_make(size_t length, size_t *body_length)
+{
+    static const char head[] = "{\"requests\":[{\"custom_id\":\"a\",\"params\":{\"model\":\"";
+    static const char tail[] =
+        "\",\"max_tokens\":1}},{\"custom_id\":\"b\",\"params\":{\"max_tokens\":2}}]}";
+    char *body = malloc(sizeof(head) + length + sizeof(tail));
+    ck_assert_ptr_nonnull(body);
+    memcpy(body, head, sizeof(head) - 1);
+    memset(body + sizeof(head) - 1, 'x', length);
+    memcpy(body + sizeof(head) - 1 + length, tail, sizeof(tail));
+    *body_length = sizeof(head) - 1 + length + sizeof(tail) - 1;
+    return body;
+}
+
+START_TEST(test_batch_steps_are_bounded)
+{
+    struct request_batch batch;
+    static struct request_batch_item item;
+    size_t length;
+    char *body = batch_body_make(REQUEST_BATCH_STEP_BYTES_MAX - 100, &length);
+    ck_assert_int_eq(request_batch_begin(&batch, body, length, &err), 0);
+    ck_assert_int_eq(request_batch_next(&batch, &item, &err), 1);
+    ck_assert_int_eq(request_batch_next(&batch, &item, &err), 1);
+    ck_assert_int_eq(item.scan.max_tokens, 2);
+    ck_assert_int_eq(request_batch_next(&batch, &item, &err), 0);
+    free(body);
+    body = batch_body_make(REQUEST_BATCH_STEP_BYTES_MAX, &length);
+    ck_assert_int_eq(request_batch_begin(&batch, body, length, &err), 0);
+    ck_assert_int_eq(request_batch_next(&batch, &item, &err), -EBADMSG);
+    ck_assert_ptr_nonnull(strstr(err.text, "larger than 32 MB"));
+    free(body);
+}
+END_TEST
+
+START_TEST(test_references)
+{
+    assert_scanned("{\"thread\":{\"type\":\"continue\",\"previous_message_id\":\"msg_1\"},"
+                   "\"messages\":[{\"role\":\"user\",\"content\":["
+                   "{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"file_1\"}},"
+                   "{\"type\":\"image\",\"source\":{\"type\":\"file\",\"file_id\":\"file_2\"}},"
+                   "{\"type\":\"document\",\"source\":{\"type\":\"file\",\"file_id\":\"file_1\"}},"
+                   "{\"type\":\"tool_use\",\"input\":{\"file_id\":\"file_3\"}},"
+                   "{\"type\":\"container_upload\",\"file_id\":null}]}]}");
+    ck_assert_uint_eq(scan.reference_count, 3);
+    ck_assert(slice_is(scan.references[0], "msg_1"));
+    ck_assert(slice_is(scan.references[1], "file_1"));
+    ck_assert(slice_is(scan.references[2], "file_2"));
+    // It is acted upon, so it says what it says in one way only.
+    ck_assert_int_eq(scan_text("{\"file_id\":\"file_\\u0031\"}"), -EBADMSG);
+    ck_assert_int_eq(scan_text("{\"file_id\":7}"), -EBADMSG);
+}
+END_TEST
+
+START_TEST(test_references_are_bounded)
+{
+    char body[64 * (REQUEST_REFERENCES_MAX + 2)] = "{\"messages\":[";
+    size_t length = strlen(body);
+    for (int i = 0; i < REQUEST_REFERENCES_MAX; i++)
+        length +=
+            (size_t)snprintf(body + length, sizeof(body) - length, "{\"file_id\":\"file_%d\"},", i);
+    snprintf(body + length, sizeof(body) - length, "{\"file_id\":\"file_0\"}]}");
+    assert_scanned(body);
+    ck_assert_uint_eq(scan.reference_count, REQUEST_REFERENCES_MAX);
+    snprintf(body + length, sizeof(body) - length, "{\"file_id\":\"another\"}]}");
+    ck_assert_int_eq(scan_text(body), -EBADMSG);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("request_scan");
@@ -373,6 +442,9 @@ int main(void)
     tcase_add_test(tcase, test_too_many);
     tcase_add_test(tcase, test_batch);
     tcase_add_loop_test(tcase, test_batches, 0, (int)(sizeof(batches) / sizeof(batches[0])));
+    tcase_add_test(tcase, test_batch_steps_are_bounded);
+    tcase_add_test(tcase, test_references);
+    tcase_add_test(tcase, test_references_are_bounded);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
