@@ -85,7 +85,7 @@ static bool arguments_split(char *words, char *argv[static ALERT_EXEC_ARGUMENTS_
     return count > 0;
 }
 
-// A file in memory with the body, to be read from its beginning.
+// A file in memory with the body, to be read from its beginning; or a negative errno.
 static int body_open(const char *body, struct error *err)
 {
     size_t length = strlen(body);
@@ -139,30 +139,37 @@ static int exec_watch(struct alert_exec *exec, struct event_base *base, struct e
     return 0;
 }
 
+static int exec_spawn(struct alert_exec *exec, const char *command, const char *body,
+                      struct error *err)
+{
+    char *argv[ALERT_EXEC_ARGUMENTS_MAX + 1];
+    cleanup_free char *words = strdup(command);
+    if (words == NULL)
+        return error_set(err, -ENOMEM, "out of memory for a command");
+    if (!arguments_split(words, argv))
+        return error_set(err, -E2BIG, "a command has 1 to %d words", ALERT_EXEC_ARGUMENTS_MAX);
+    cleanup_fd int body_fd = body_open(body, err);
+    if (body_fd < 0)
+        return body_fd;
+    pid_t pid = 0;
+    int result = spawn(&pid, argv, body_fd);
+    if (result < 0)
+        return error_set_errno(err, result, "executing %s", argv[0]);
+    exec->pid = pid;
+    return 0;
+}
+
 int alert_exec_start(struct alert_exec **exec, struct event_base *base, const char *command,
                      int64_t timeout_us, const char *body,
                      const struct alert_exec_receiver *receiver, struct error *err)
 {
-    char *argv[ALERT_EXEC_ARGUMENTS_MAX + 1];
-    cleanup_free char *words = strdup(command);
     struct alert_exec *started = calloc(1, sizeof(*started));
-    if (words == NULL || started == NULL) {
-        free(started);
+    if (started == NULL)
         return error_set(err, -ENOMEM, "out of memory for a command");
-    }
     started->pid_fd = -1;
     started->timeout_us = timeout_us;
     started->receiver = *receiver;
-    int result = 0;
-    if (!arguments_split(words, argv))
-        result = error_set(err, -E2BIG, "a command has 1 to %d words", ALERT_EXEC_ARGUMENTS_MAX);
-    cleanup_fd int body_fd = result == 0 ? body_open(body, err) : -1;
-    if (result == 0 && body_fd < 0)
-        result = -EIO;
-    if (result == 0 && (result = spawn(&started->pid, argv, body_fd)) < 0) {
-        started->pid = 0;
-        error_set_errno(err, result, "executing %s", argv[0]);
-    }
+    int result = exec_spawn(started, command, body, err);
     if (result == 0)
         result = exec_watch(started, base, err);
     if (result < 0) {

@@ -171,17 +171,15 @@ static const char *await_told(size_t count)
 {
     size_t told;
     int64_t deadline_us = clock_monotonic_us() + PATIENCE_US;
-    const char *text = read_told(&told);
-    while (told < count && clock_monotonic_us() < deadline_us) {
+    for (read_told(&told); told < count && clock_monotonic_us() < deadline_us; read_told(&told)) {
         event_base_loop(daemon_.base, EVLOOP_NONBLOCK);
         usleep(500);
-        text = read_told(&told);
     }
     for (int i = 0; i < 50; i++) {
         event_base_loop(daemon_.base, EVLOOP_NONBLOCK);
         usleep(1000);
     }
-    text = read_told(&told);
+    const char *text = read_told(&told);
     ck_assert_msg(told == count, "%zu were told: %s", told, text);
     return text;
 }
