@@ -1,76 +1,24 @@
 // Agent: a connection that an agent has opened: requests in, answers out, framing and time.
 
-#include "agent.h"
+#include "agent_state.h"
 
 #include "cleanup.h"
 #include "clock.h"
 #include "exchange.h"
-#include "http_chunk.h"
 #include "reply.h"
 
 #include <assert.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
-#define HEAD_TIMEOUT_US (INT64_C(30) * 1000000)        // from a head's first byte to its last
 #define BODY_TIMEOUT_US (INT64_C(60) * 1000000)        // without a byte of the body
 #define KEEP_ALIVE_TIMEOUT_US (INT64_C(600) * 1000000) // between two requests
 #define STALL_TIMEOUT_US (INT64_C(600) * 1000000)      // without a byte of the answer taken
 #define LINGER_TIMEOUT_US (INT64_C(2) * 1000000)
 #define LINGER_BYTES_MAX (INT64_C(64) << 20)
 #define INPUT_BYTES_MIN 4096
-
-enum agent_state {
-    AGENT_HEAD,   // between requests, or a head is coming in
-    AGENT_BODY,   // the exchange takes the body
-    AGENT_ANSWER, // the request is whole
-    AGENT_LINGER, // answered and shut down for writing; reads on so that the answer is not reset
-    AGENT_CLOSED, // freed by the reaper
-};
-
-struct agent {
-    struct agents *agents;
-    LIST_ENTRY(agent) link;
-    struct exchange *exchange; // set in BODY and ANSWER, unless it has answered early
-    struct event readable, writable;
-    int fd;
-    enum agent_state state;
-    int64_t deadline_us; // monotonic; INT64_MAX none
-    // Bytes that were read and not used: a head that is coming in, or what was sent ahead.
-    char *input;
-    size_t input_length, input_capacity, searched;
-    enum http_framing framing;
-    int64_t body_left;
-    struct http_chunk_decoder chunks;
-    char *unsent;
-    size_t unsent_from, unsent_to, unsent_capacity;
-    bool corked;
-    bool paused;
-    bool keep_alive;
-    bool expects_continue;
-    bool asked_head;
-    int minor_version;
-    bool closing; // once everything is sent
-    int64_t lingered_bytes;
-};
-
-struct agents {
-    struct event_base *base;
-    struct event *reaper;
-    struct proxy *proxy;
-    LIST_HEAD(agent_list, agent) open, closed;
-    size_t count;
-    void (*on_closed)(void *context);
-    void *context;
-    bool stopping;
-    char buffer[AGENT_READ_BYTES]; // of whichever connection is at work
-};
 
 // ---- the life of a connection
 
@@ -93,29 +41,7 @@ static void agent_enter(struct agent *agent, enum agent_state state)
     agent->deadline_us = timeout_us == INT64_MAX ? INT64_MAX : clock_monotonic_us() + timeout_us;
 }
 
-static void agent_free(struct agent *agent)
-{
-    if (agent->input != NULL)
-        explicit_bzero(agent->input, agent->input_capacity); // heads hold run keys
-    free(agent->input);
-    free(agent->unsent);
-    free(agent);
-}
-
-// Frees what has been closed, after the batch of events at hand.
-static void on_reap(evutil_socket_t fd, short what, void *context)
-{
-    struct agents *agents = context;
-    (void)fd;
-    (void)what;
-    while (!LIST_EMPTY(&agents->closed)) {
-        struct agent *agent = LIST_FIRST(&agents->closed);
-        LIST_REMOVE(agent, link);
-        agent_free(agent);
-    }
-}
-
-static void agent_close(struct agent *agent)
+void agent_close(struct agent *agent)
 {
     struct agents *agents = agent->agents;
     struct exchange *exchange = take_pointer(&agent->exchange);
@@ -205,7 +131,7 @@ static void agent_finish(struct agent *agent)
     agent_resume(agent);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *context)
+void agent_on_writable(evutil_socket_t fd, short what, void *context)
 {
     struct agent *agent = context;
     (void)what;
@@ -309,8 +235,7 @@ void agent_resume(struct agent *agent)
         event_active(&agent->readable, EV_TIMEOUT, 0);
 }
 
-// A request that cannot be answered in sync: says why and closes.
-static void agent_refuse(struct agent *agent, int status, const char *text)
+void agent_refuse(struct agent *agent, int status, const char *text)
 {
     if (agent->closing || (agent->exchange != NULL && exchange_is_answering(agent->exchange))) {
         agent_close(agent); // too late to say why
@@ -406,7 +331,7 @@ static size_t head_take(struct agent *agent, const char *bytes, size_t length)
         http_request_parse(&head, bytes, length, &agent->searched, &refused_status, &err);
     if (outcome == HTTP_HEAD_INCOMPLETE) {
         if (is_new) // from its first byte on it must make haste
-            agent->deadline_us = clock_monotonic_us() + HEAD_TIMEOUT_US;
+            agent->deadline_us = clock_monotonic_us() + AGENT_HEAD_TIMEOUT_US;
         return 0;
     }
     agent->searched = 0;
@@ -477,7 +402,7 @@ static void agent_consume_kept(struct agent *agent, const char *bytes, size_t le
         explicit_bzero(input, capacity);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *context)
+void agent_on_readable(evutil_socket_t fd, short what, void *context)
 {
     struct agent *agent = context;
     struct agents *agents = agent->agents;
@@ -502,86 +427,4 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     } else {
         agent_consume(agent, agents->buffer, (size_t)got);
     }
-}
-
-// ---- all connections
-
-int agents_new(struct agents **agents, struct event_base *base, struct proxy *proxy,
-               void (*closed)(void *context), void *context, struct error *err)
-{
-    struct agents *new_agents = calloc(1, sizeof(*new_agents));
-    if (new_agents != NULL)
-        new_agents->reaper = event_new(base, -1, 0, on_reap, new_agents);
-    if (new_agents == NULL || new_agents->reaper == NULL) {
-        free(new_agents);
-        return error_set(err, -ENOMEM, "out of memory for the server");
-    }
-    new_agents->base = base;
-    new_agents->proxy = proxy;
-    new_agents->on_closed = closed;
-    new_agents->context = context;
-    *agents = new_agents;
-    return 0;
-}
-
-void agents_accept(struct agents *agents, int fd)
-{
-    struct agent *agent = calloc(1, sizeof(*agent));
-    int on = 1;
-    if (agent == NULL) {
-        close(fd);
-        return;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    agent->agents = agents;
-    agent->fd = fd;
-    agent->deadline_us = clock_monotonic_us() + HEAD_TIMEOUT_US;
-    LIST_INSERT_HEAD(&agents->open, agent, link);
-    agents->count++;
-    event_assign(&agent->readable, agents->base, fd, EV_READ | EV_PERSIST, on_readable, agent);
-    event_assign(&agent->writable, agents->base, fd, EV_WRITE, on_writable, agent);
-    event_add(&agent->readable, NULL);
-}
-
-void agents_sweep(struct agents *agents)
-{
-    int64_t now_us = clock_monotonic_us();
-    for (struct agent *agent = LIST_FIRST(&agents->open), *next; agent != NULL; agent = next) {
-        next = LIST_NEXT(agent, link);
-        if (now_us < agent->deadline_us)
-            continue;
-        if (agent->state == AGENT_BODY)
-            agent_refuse(agent, 408, "the request's body has stopped arriving");
-        else if (agent->state == AGENT_HEAD && agent->input_length > 0)
-            agent_refuse(agent, 408, "the request's head has stopped arriving");
-        else
-            agent_close(agent);
-    }
-}
-
-void agents_stop(struct agents *agents)
-{
-    agents->stopping = true;
-    for (struct agent *agent = LIST_FIRST(&agents->open), *next; agent != NULL; agent = next) {
-        next = LIST_NEXT(agent, link);
-        if (agent->state == AGENT_HEAD && agent->input_length == 0)
-            agent_close(agent);
-    }
-}
-
-void agents_free(struct agents *agents)
-{
-    if (agents == NULL)
-        return;
-    agents->stopping = true;
-    while (!LIST_EMPTY(&agents->open))
-        agent_close(LIST_FIRST(&agents->open));
-    on_reap(-1, 0, agents);
-    event_free(agents->reaper);
-    free(agents);
-}
-
-size_t agents_count(const struct agents *agents)
-{
-    return agents->count;
 }

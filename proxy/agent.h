@@ -3,7 +3,6 @@
 // One request at a time; what an agent sends ahead waits. exchange.c knows what a request means.
 #pragma once
 
-#include "error.h"
 #include "http_message.h"
 
 #include <stdbool.h>
@@ -13,31 +12,6 @@
 #define AGENT_READ_BYTES 65536 // the most that one exchange_body() brings
 
 struct agent;
-struct agents; // all connections of one server
-struct event_base;
-struct proxy;
-
-// ---- what the server does with connections
-
-// `closed` is called after a connection has closed. -ENOMEM.
-int agents_new(struct agents **agents, struct event_base *base, struct proxy *proxy,
-               void (*closed)(void *context), void *context, struct error *err);
-
-// Closes every connection. Their exchanges hear that the agent is gone. NULL is allowed.
-void agents_free(struct agents *agents);
-
-// Serves the connected, non-blocking socket `fd`, which is taken over in any case.
-void agents_accept(struct agents *agents, int fd);
-
-// Closes whoever has let a deadline pass. To be called every second or so.
-void agents_sweep(struct agents *agents);
-
-// From now on connections close after the answer at hand; those between two requests at once.
-void agents_stop(struct agents *agents);
-
-size_t agents_count(const struct agents *agents);
-
-// ---- what an exchange does with its agent
 
 // Whether the connection can serve another request after this one, as things stand.
 bool agent_keeps_alive(const struct agent *agent);

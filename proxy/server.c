@@ -2,7 +2,7 @@
 
 #include "server.h"
 
-#include "agent.h"
+#include "agents.h"
 #include "cleanup.h"
 #include "log.h"
 #include "slice.h"

@@ -1,6 +1,7 @@
 // Tests of agent.c and reply.c: requests in, answers out, framing and time, on a real socket with
 // an exchange that does as the test says.
 #include "agent.h"
+#include "agents.h"
 
 #include "exchange.h"
 #include "moved_clock.h"

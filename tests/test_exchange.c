@@ -3,6 +3,7 @@
 #include "exchange.h"
 
 #include "agent.h"
+#include "agents.h"
 #include "ceiling_fixture.h"
 #include "clock.h"
 #include "credential_pool.h"

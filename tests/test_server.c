@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include "agent.h"
+#include "agents.h"
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -1,0 +1,116 @@
+// Agents: all connections that agents have opened to one server.
+
+#include "agents.h"
+
+#include "agent_state.h"
+#include "clock.h"
+
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void agent_free(struct agent *agent)
+{
+    if (agent->input != NULL)
+        explicit_bzero(agent->input, agent->input_capacity); // heads hold run keys
+    free(agent->input);
+    free(agent->unsent);
+    free(agent);
+}
+
+// After the batch of events in which they were closed.
+static void on_reap(evutil_socket_t fd, short what, void *context)
+{
+    struct agents *agents = context;
+    (void)fd;
+    (void)what;
+    while (!LIST_EMPTY(&agents->closed)) {
+        struct agent *agent = LIST_FIRST(&agents->closed);
+        LIST_REMOVE(agent, link);
+        agent_free(agent);
+    }
+}
+
+int agents_new(struct agents **agents, struct event_base *base, struct proxy *proxy,
+               void (*closed)(void *context), void *context, struct error *err)
+{
+    struct agents *new_agents = calloc(1, sizeof(*new_agents));
+    if (new_agents != NULL)
+        new_agents->reaper = event_new(base, -1, 0, on_reap, new_agents);
+    if (new_agents == NULL || new_agents->reaper == NULL) {
+        free(new_agents);
+        return error_set(err, -ENOMEM, "out of memory for the server");
+    }
+    new_agents->base = base;
+    new_agents->proxy = proxy;
+    new_agents->on_closed = closed;
+    new_agents->context = context;
+    *agents = new_agents;
+    return 0;
+}
+
+void agents_accept(struct agents *agents, int fd)
+{
+    struct agent *agent = calloc(1, sizeof(*agent));
+    int on = 1;
+    if (agent == NULL) {
+        close(fd);
+        return;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    agent->agents = agents;
+    agent->fd = fd;
+    agent->deadline_us = clock_monotonic_us() + AGENT_HEAD_TIMEOUT_US;
+    LIST_INSERT_HEAD(&agents->open, agent, link);
+    agents->count++;
+    event_assign(&agent->readable, agents->base, fd, EV_READ | EV_PERSIST, agent_on_readable,
+                 agent);
+    event_assign(&agent->writable, agents->base, fd, EV_WRITE, agent_on_writable, agent);
+    event_add(&agent->readable, NULL);
+}
+
+void agents_sweep(struct agents *agents)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (struct agent *agent = LIST_FIRST(&agents->open), *next; agent != NULL; agent = next) {
+        next = LIST_NEXT(agent, link);
+        if (now_us < agent->deadline_us)
+            continue;
+        if (agent->state == AGENT_BODY)
+            agent_refuse(agent, 408, "the request's body has stopped arriving");
+        else if (agent->state == AGENT_HEAD && agent->input_length > 0)
+            agent_refuse(agent, 408, "the request's head has stopped arriving");
+        else
+            agent_close(agent);
+    }
+}
+
+void agents_stop(struct agents *agents)
+{
+    agents->stopping = true;
+    for (struct agent *agent = LIST_FIRST(&agents->open), *next; agent != NULL; agent = next) {
+        next = LIST_NEXT(agent, link);
+        if (agent->state == AGENT_HEAD && agent->input_length == 0)
+            agent_close(agent);
+    }
+}
+
+void agents_free(struct agents *agents)
+{
+    if (agents == NULL)
+        return;
+    agents->stopping = true;
+    while (!LIST_EMPTY(&agents->open))
+        agent_close(LIST_FIRST(&agents->open));
+    on_reap(-1, 0, agents);
+    event_free(agents->reaper);
+    free(agents);
+}
+
+size_t agents_count(const struct agents *agents)
+{
+    return agents->count;
+}

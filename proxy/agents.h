@@ -1,0 +1,28 @@
+// Agents: all connections that agents have opened to one server.
+#pragma once
+
+#include "error.h"
+
+#include <stddef.h>
+
+struct agents;
+struct event_base;
+struct proxy;
+
+// `closed` is called after a connection has closed. -ENOMEM.
+int agents_new(struct agents **agents, struct event_base *base, struct proxy *proxy,
+               void (*closed)(void *context), void *context, struct error *err);
+
+// Closes every connection. Their exchanges hear that the agent is gone. NULL is allowed.
+void agents_free(struct agents *agents);
+
+// Serves the connected, non-blocking socket `fd`, which is taken over in any case.
+void agents_accept(struct agents *agents, int fd);
+
+// Closes whoever has let a deadline pass. To be called every second or so.
+void agents_sweep(struct agents *agents);
+
+// From now on connections close after the answer at hand; those between two requests at once.
+void agents_stop(struct agents *agents);
+
+size_t agents_count(const struct agents *agents);
