@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MODEL_NAME_MAX 96        // bytes with NUL; longer names are cut and so unknown
+#define MODEL_NAME_MAX 96  // bytes with NUL; longer names are cut and so unknown
 #define UPSTREAM_ID_MAX 64 // of a batch, a file, a message: "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d"
 #define CUSTOM_ID_MAX 65   // of a request in a batch: 1 to 64 characters
 #define USAGE_ITERATIONS_MAX 256 // more than these and the usage counts as unreadable
