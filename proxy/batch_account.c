@@ -160,9 +160,10 @@ int batch_account_take(struct batch_account *account, struct proxy *proxy, struc
                        struct error *err)
 {
     struct meter_batch_line read;
-    if (line.length == 0)
+    if (line.bytes != NULL && line.length == 0)
         return 0;
-    if (!meter_read_batch_line(line.bytes, line.length, proxy->free_refusals, &read)) {
+    if (line.bytes == NULL ||
+        !meter_read_batch_line(line.bytes, line.length, proxy->free_refusals, &read)) {
         account->unreadable++;
         return 0;
     }

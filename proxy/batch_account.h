@@ -33,7 +33,8 @@ void batch_account_done(struct batch_account *account);
 void batch_exchange_id(const char *batch_id, const char *custom_id,
                        uint8_t id[static EXCHANGE_ID_BYTES]);
 
-// Takes a line of the results, without its LF; one that was taken before is passed over. Negative
+// Takes a line of the results, without its LF (NULL bytes: it was too long); one that was taken
+// before is passed over. Negative
 // (-ENOSPC: the journal is full for now; -ENOMEM): it was not taken, and is to be offered again.
 int batch_account_take(struct batch_account *account, struct proxy *proxy, struct slice line,
                        struct error *err);
