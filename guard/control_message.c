@@ -120,9 +120,8 @@ static const struct field_table message_fields[] = {
     [CONTROL_STATUS_REPLY] = TABLE(
         TEXT(status, version), TEXT(status, listen), TEXT(status, upstream), INTEGER(status, pid),
         INTEGER(status, started_at_us), INTEGER(status, now_us), INTEGER(status, slots),
-        INTEGER(status, exchanges_in_flight), INTEGER(status, journal_bytes),
-        INTEGER(status, ledger_lag_records), INTEGER(status, ledger_lag_us), TEXT(status, ledger),
-        LIST(status, runs, run_count, run_fields),
+        INTEGER(status, exchanges_in_flight), INTEGER(status, ledger_lag_bytes),
+        TEXT(status, ledger), LIST(status, runs, run_count, run_fields),
         LIST(status, waiting, waiting_count, waiting_fields),
         LIST(status, credentials, credential_count, credential_fields),
         LIST(status, ceilings, ceiling_count, ceiling_fields)),

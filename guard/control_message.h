@@ -158,9 +158,7 @@ struct status {
     int64_t now_us;
     int64_t slots;
     int64_t exchanges_in_flight;
-    int64_t journal_bytes;         // on the disk, not yet acknowledged by the ledger
-    int64_t ledger_lag_records;    // -1 unknown
-    int64_t ledger_lag_us;         // age of the oldest record that is not in the ledger, -1 unknown
+    int64_t ledger_lag_bytes;      // of journal that is not in the ledger yet
     char ledger[CONTROL_TEXT_MAX]; // "up to date", "behind: connection refused", …
     struct status_run *runs;
     size_t run_count;

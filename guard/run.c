@@ -20,6 +20,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+// The daemon reads what a gone agent has left for up to a minute; then it has settled.
+#define SETTLE_MAX_MS 90000
+
 // What the steps hand on. A step that fails sets `exit_code`.
 struct supervisor {
     const struct supervisor_options *options;
@@ -171,7 +174,8 @@ static void end_unstarted(struct supervisor *run)
         run_cgroup_destroy(run->group, NULL);
 }
 
-// Reports the end, and waits until the daemon has settled the run's last exchanges.
+// Reports the end, and waits until the daemon has settled the run's last exchanges. The watch is
+// over: signals end this process again.
 static int settle(struct supervisor *run, struct error *err)
 {
     const struct watch_outcome *outcome = &run->outcome;
@@ -182,9 +186,10 @@ static int settle(struct supervisor *run, struct error *err)
                       .memory_peak_bytes = outcome->usage.memory_peak_bytes,
                       .cpu_us = outcome->usage.cpu_us},
     };
+    watch_free(take_pointer(&run->watch));
     int result = control_client_send(run->client, &message, err);
     while (result == 0) {
-        result = control_client_receive(run->client, -1, &message, err);
+        result = control_client_receive(run->client, SETTLE_MAX_MS, &message, err);
         if (result == 0 && message.type == CONTROL_SETTLED) {
             run->summary.account = message.settled;
             run->summary.is_settled = true;

@@ -60,9 +60,7 @@ static void add_ceilings(struct status *status, const struct config *config, str
 
 static void describe_ledger(struct status *status, const struct ledger_feed_report *feed)
 {
-    status->journal_bytes = (int64_t)feed->lag_bytes;
-    status->ledger_lag_records = feed->state == LEDGER_FEED_LEVEL ? 0 : -1;
-    status->ledger_lag_us = status->ledger_lag_records;
+    status->ledger_lag_bytes = (int64_t)feed->lag_bytes;
     switch ((enum ledger_feed_state)feed->state) {
     case LEDGER_FEED_STARTING:
     case LEDGER_FEED_STATES:

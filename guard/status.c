@@ -52,10 +52,8 @@ static void print_head(const struct status *status, FILE *stream)
             "slots: %zu of %" PRId64 " taken, %zu waiting; %" PRId64 " exchanges in flight\n",
             slots_taken(status), status->slots, status->waiting_count, status->exchanges_in_flight);
     fprintf(stream, "ledger: %s", status->ledger);
-    if (status->ledger_lag_records > 0)
-        fprintf(stream, ", %" PRId64 " records behind", status->ledger_lag_records);
-    if (status->ledger_lag_us > 0)
-        fprintf(stream, " (%s)", clock_format_duration(status->ledger_lag_us, duration));
+    if (status->ledger_lag_bytes > 0)
+        fprintf(stream, ", %" PRId64 " bytes behind", status->ledger_lag_bytes);
     fprintf(stream, "\n");
 }
 
@@ -141,11 +139,6 @@ static json_t *limit_json(int64_t limit)
     return limit == LIMIT_NONE ? json_null() : json_integer(limit);
 }
 
-static json_t *known_json(int64_t number)
-{
-    return number < 0 ? json_null() : json_integer(number);
-}
-
 static json_t *cost_json(int64_t cost)
 {
     char text[MONEY_TEXT_MAX];
@@ -217,13 +210,11 @@ static json_t *list_json(const void *elements, size_t count, size_t size,
 int status_print_json(const struct status *status, FILE *stream, struct error *err)
 {
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+        "{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:s, s:I, s:o, s:o, s:o, s:o}", "version",
         status->version, "listen", status->listen, "upstream", status->upstream, "pid",
         (json_int_t)status->pid, "started_at", time_json(status->started_at_us), "slots",
         (json_int_t)status->slots, "exchanges_in_flight", (json_int_t)status->exchanges_in_flight,
-        "journal_bytes", (json_int_t)status->journal_bytes, "ledger", status->ledger,
-        "ledger_lag_records", known_json(status->ledger_lag_records), "ledger_lag_ms",
-        known_json(status->ledger_lag_us < 0 ? -1 : status->ledger_lag_us / 1000), "runs",
+        "ledger", status->ledger, "ledger_lag_bytes", (json_int_t)status->ledger_lag_bytes, "runs",
         list_json(status->runs, status->run_count, sizeof(*status->runs), run_json), "waiting",
         list_json(status->waiting, status->waiting_count, sizeof(*status->waiting), waiting_json),
         "credentials",

@@ -6,7 +6,7 @@ _reeve_jobs() {
 }
 
 _reeve_runs() {
-    reeve status --json 2>/dev/null | grep -o '"id": *"[^"]*"' | cut -d'"' -f4
+    reeve status --json 2>/dev/null | grep -o '"run": *"[^"]*"' | cut -d'"' -f4
 }
 
 # The long options that a subcommand's --help has, e.g. of "ledger".

@@ -31,6 +31,7 @@ static void exchange_finish(struct exchange *exchange);
 static void on_timer(evutil_socket_t fd, short what, void *context);
 static void on_soon(evutil_socket_t fd, short what, void *context);
 static void on_durable(struct journal_waiter *waiter, int result);
+static void exchange_cancel(struct exchange *exchange);
 
 // ---- begin: whose is it, and what does it ask for?
 
@@ -311,7 +312,7 @@ static void exchange_send(struct exchange *exchange)
 // ---- relay and meter
 
 // Holds the answer back until the reservation is on the disk. That began with the send, and is over
-// long before an answer comes; only then does it cost the agent nothing.
+// long before an answer comes, so that it costs the agent nothing.
 static void exchange_hold(struct exchange *exchange)
 {
     struct journal *journal = exchange->proxy->journal;
@@ -329,9 +330,12 @@ static void on_durable(struct journal_waiter *waiter, int result)
 {
     struct exchange *exchange =
         (struct exchange *)((char *)waiter - offsetof(struct exchange, durable));
-    if (result < 0)
+    if (result < 0) {
         log_event(LOG_CRIT, "reservation_not_durable", "run", exchange->run->id, "error",
                   strerror(-result), NULL);
+        exchange_cancel(exchange);
+        return;
+    }
     exchange->on_disk = true;
     agent_uncork(exchange->agent);
     if (exchange->state == EXCHANGE_HELD)
@@ -485,22 +489,27 @@ void exchange_agent_gone(struct exchange *exchange)
     exchange_end(exchange);
 }
 
+// Breaks the exchange off on both sides.
+static void exchange_cancel(struct exchange *exchange)
+{
+    struct agent *agent = take_pointer(&exchange->agent);
+    relay_done(&exchange->relay);
+    if (exchange->transfer != NULL) {
+        bool sent = upstream_has_sent(exchange->transfer);
+        upstream_cancel(take_pointer(&exchange->transfer));
+        exchange_settle(exchange, sent ? EXCHANGE_CANCELLED : EXCHANGE_NOT_SENT);
+    }
+    if (agent != NULL)
+        agent_abort(agent);
+    exchange_end(exchange);
+}
+
 void exchange_cancel_run(struct proxy *proxy, const struct live_run *run)
 {
     for (struct exchange *exchange = TAILQ_FIRST(&proxy->exchanges), *next; exchange != NULL;
          exchange = next) {
         next = TAILQ_NEXT(exchange, link);
-        if (run != NULL && exchange->run != run)
-            continue;
-        struct agent *agent = take_pointer(&exchange->agent);
-        relay_done(&exchange->relay);
-        if (exchange->transfer != NULL) {
-            bool sent = upstream_has_sent(exchange->transfer);
-            upstream_cancel(take_pointer(&exchange->transfer));
-            exchange_settle(exchange, sent ? EXCHANGE_CANCELLED : EXCHANGE_NOT_SENT);
-        }
-        if (agent != NULL)
-            agent_abort(agent);
-        exchange_end(exchange);
+        if (run == NULL || exchange->run == run)
+            exchange_cancel(exchange);
     }
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 503
+#define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 529
 
 struct batches;
 struct body_hash;

@@ -204,8 +204,3 @@ const char *server_address(const struct server *server)
 {
     return server->address;
 }
-
-size_t server_connection_count(const struct server *server)
-{
-    return agents_count(server->agents);
-}

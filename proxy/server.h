@@ -25,5 +25,3 @@ void server_free(struct server *server);
 
 // The address that it listens on, as "HOST:PORT".
 const char *server_address(const struct server *server);
-
-size_t server_connection_count(const struct server *server);

@@ -128,6 +128,7 @@ static void on_reap(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     connections_reap(context);
+    connections_advance(context); // there is room for those in line
 }
 
 // Splits the base URL into what curl connects to, the Host header and the path before every target.

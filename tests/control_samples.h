@@ -32,9 +32,7 @@ static void sample_status(struct status *status)
                               .now_us = 1795622504000000,
                               .slots = 2,
                               .exchanges_in_flight = 1,
-                              .journal_bytes = 4096,
-                              .ledger_lag_records = 3,
-                              .ledger_lag_us = 2000000,
+                              .ledger_lag_bytes = 4096,
                               .ledger = "behind: connection refused"};
     struct status_run *run =
         control_list_add(&status->runs, &status->run_count, sizeof(*status->runs));

@@ -122,7 +122,7 @@ START_TEST(status_as_text)
     static const char *const expected[] = {
         "reeve 1.2.3, pid 4711, up 1min 0s, 127.0.0.1:8377 -> https://api.anthropic.com\n",
         "slots: 1 of 2 taken, 1 waiting; 1 exchanges in flight\n",
-        "ledger: behind: connection refused, 3 records behind (2.0s)\n",
+        "ledger: behind: connection refused, 4096 bytes behind\n",
         "20261125-160044-k3f9qx  outreach         running",
         "$0.1234 of $0.5000",
         " 1500         4\n",
@@ -154,13 +154,13 @@ START_TEST(status_as_json)
     ck_assert_int_eq(json_unpack(object,
                                  "{s:I, s:I, s:[{s:s, s:s}], s:[{s:s}], s:[{s:s}], "
                                  "s:[{s:s}, {s:I}]}",
-                                 "slots", &slots, "ledger_lag_ms", &lag, "runs", "cost_usd", &cost,
-                                 "opened_at", &opened, "waiting", "job", &job, "credentials",
+                                 "slots", &slots, "ledger_lag_bytes", &lag, "runs", "cost_usd",
+                                 &cost, "opened_at", &opened, "waiting", "job", &job, "credentials",
                                  "name", &credential, "ceilings", "limit", &limit, "limit",
                                  &tokens),
                      0);
     ck_assert_int_eq(slots, 2);
-    ck_assert_int_eq(lag, 2000);
+    ck_assert_int_eq(lag, 4096);
     ck_assert_str_eq(cost, "0.1234");
     ck_assert_str_eq(opened, "2026-11-25T16:00:44Z");
     ck_assert_str_eq(job, "nightly");
