@@ -18,6 +18,7 @@ _reeve_words() {
     case $1 in
     '') reeve --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' ;;
     run | units) _reeve_jobs ;;
+    job) echo key ;;
     kill) _reeve_runs ;;
     ledger) echo status verify migrate export move ;;
     credential) echo add list remove ;;
