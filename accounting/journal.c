@@ -90,16 +90,21 @@ static void journal_write_segment_end(struct journal *journal)
         journal->offset += length;
 }
 
+// Says why nothing can be appended.
+static int journal_refuse(const struct journal *journal, struct error *err)
+{
+    int code = journal->state == JOURNAL_STRANDED ? journal->stranded_code : -ENOSPC;
+    return error_set(err, code, "no room in the journal before its next segment is made%s%s",
+                     journal->problem.code < 0 ? ": " : "", journal->problem.text);
+}
+
 // Begins the next segment with a checkpoint. Without one made in advance: -ENOSPC, or what the
 // journal is stranded for. On failure of the disk the journal is stranded.
 static int journal_begin_next(struct journal *journal, struct error *err)
 {
     journal_take_next(journal);
-    if (journal->next.number == 0) {
-        int code = journal->state == JOURNAL_STRANDED ? journal->stranded_code : -ENOSPC;
-        return error_set(err, code, "the journal waits for its next segment%s%s",
-                         journal->problem.code < 0 ? ": " : "", journal->problem.text);
-    }
+    if (journal->next.number == 0)
+        return journal_refuse(journal, err);
     cleanup_with(journal_checkpoint_done) struct journal_checkpoint checkpoint;
     int result = journal_checkpoint_gather(&checkpoint, &journal->options, &journal->live,
                                            journal->next.bytes / 2, err);
@@ -293,27 +298,25 @@ static bool journal_covers(const struct journal *journal, uint64_t length, uint6
                 journal->next.bytes / 2 - JOURNAL_SEGMENT_HEADER_BYTES);
 }
 
-// Encodes the record into the buffer, so that it leaves enough room. Returns its length, 0 if it
-// has to be refused.
-static size_t journal_encode(struct journal *journal, const struct journal_record *record)
+// Encodes the record into the buffer, so that it leaves room for what is booked, or refuses it.
+static int journal_encode(struct journal *journal, const struct journal_record *record,
+                          size_t *length, struct error *err)
 {
     uint64_t booked = journal_booked(journal) + record_books(journal, record->type);
-    size_t length = journal_record_encode(record, journal->buffer);
-    if (!journal_covers(journal, length, booked))
+    *length = journal_record_encode(record, journal->buffer);
+    if (!journal_covers(journal, *length, booked))
         journal_take_next(journal);
-    if (journal_covers(journal, length, booked))
-        return length;
-    if (!record_has_room(record)) {
-        journal_helper_retry(journal->helper);
+    if (journal_covers(journal, *length, booked))
         return 0;
-    }
+    if (!record_has_room(record))
+        return journal_refuse(journal, err);
     if (record->type == JOURNAL_SETTLEMENT) { // raw usage has no room booked
         struct journal_settlement settlement = *record->settlement;
         settlement.usage_json = NULL;
-        return journal_record_encode(&(struct journal_record){record->type, {&settlement}},
-                                     journal->buffer);
+        *length = journal_record_encode(&(struct journal_record){record->type, {&settlement}},
+                                        journal->buffer);
     }
-    return length;
+    return 0;
 }
 
 // Writes the buffer to the end of the segment in use. A part that was written is taken back; a
@@ -332,28 +335,36 @@ static int journal_write(struct journal *journal, size_t length, struct error *e
     return result;
 }
 
+// Writes the buffer into the segment in use, or the next one if it does not fit or writing fails.
+static int journal_put(struct journal *journal, size_t length, struct error *err)
+{
+    if (journal_fits_current(journal, length)) {
+        int result = journal_write(journal, length, err);
+        if (result == 0 || journal_begin_next(journal, NULL) < 0)
+            return result;
+    } else {
+        int result = journal_begin_next(journal, err);
+        if (result < 0)
+            return result;
+    }
+    return journal_write(journal, length, err);
+}
+
 int journal_append(struct journal *journal, const struct journal_record *record, uint64_t *position,
                    struct error *err)
 {
     assert(record->type < JOURNAL_ACCOUNT); // the others are the journal's own
+    size_t length = 0;
     int result = journal_live_make_room(&journal->live, record, err);
-    if (result < 0)
+    if (result == 0)
+        result = journal_encode(journal, record, &length, err);
+    if (result == 0)
+        result = journal_put(journal, length, err);
+    if (result < 0) {
+        journal_helper_retry(
+            journal->helper); // there may be room by now, for the next one who asks
         return result;
-    size_t length = journal_encode(journal, record);
-    if (length == 0)
-        return error_set(err, -ENOSPC, "no room in the journal%s%s",
-                         journal->problem.code < 0 ? ": " : "", journal->problem.text);
-    if (!journal_fits_current(journal, length)) {
-        result = journal_begin_next(journal, err);
-        if (result == 0)
-            result = journal_write(journal, length, err);
-    } else {
-        result = journal_write(journal, length, err);
-        if (result < 0 && journal_begin_next(journal, NULL) == 0)
-            result = journal_write(journal, length, err);
     }
-    if (result < 0)
-        return result;
     journal_live_apply(&journal->live, record);
     journal_helper_written(journal->helper, journal_position(journal));
     if (position != NULL)
