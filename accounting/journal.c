@@ -39,7 +39,6 @@ struct journal {
     struct journal_live live;
     uint64_t synced;                // position
     uint64_t checkpoint_end;        // position, of the segment in use
-    uint32_t start_segment;         // a start after a power cut would begin here
     uint32_t acknowledged;          // segments below it may go
     uint64_t losses;                // failed fdatasyncs
     struct error problem;           // the helper's
@@ -199,7 +198,6 @@ static int journal_start(struct journal *journal, struct journal_replay *found, 
         return result;
     journal->live = found->live;
     found->live = (struct journal_live){0};
-    journal->start_segment = found->segment;
     memcpy(journal->journal_id, found->journal_id, sizeof(journal->journal_id));
     if (memcmp(journal->journal_id, no_id, sizeof(no_id)) == 0 &&
         getrandom(journal->journal_id, sizeof(journal->journal_id), 0) !=
@@ -422,16 +420,6 @@ static void journal_call_waiters(struct journal *journal, const struct journal_l
     }
 }
 
-// Has the segments deleted that neither the ledger nor a start needs.
-static void journal_delete(struct journal *journal)
-{
-    if (journal->synced >= journal->checkpoint_end && journal->state == JOURNAL_WRITING)
-        journal->start_segment = journal->current.number;
-    uint32_t before = journal->acknowledged < journal->start_segment ? journal->acknowledged
-                                                                     : journal->start_segment;
-    journal_helper_delete_before(journal->helper, before);
-}
-
 void journal_dispatch(struct journal *journal)
 {
     struct journal_progress progress;
@@ -445,15 +433,15 @@ void journal_dispatch(struct journal *journal)
         journal_strand(journal, progress.loss.result);
     if (journal->state == JOURNAL_STRANDED)
         journal_begin_next(journal, NULL);
-    journal_delete(journal);
+    if (journal->state == JOURNAL_WRITING && journal->synced >= journal->checkpoint_end)
+        journal_helper_keep(journal->helper, journal->current.number); // a start begins there now
     journal_call_waiters(journal, &progress.loss);
 }
 
-void journal_delete_before(struct journal *journal, uint64_t segment)
+void journal_delete_before(struct journal *journal, const struct journal_cursor *acknowledged)
 {
-    if (segment > journal->acknowledged && segment <= JOURNAL_SEGMENT_NUMBER_MAX)
-        journal->acknowledged = (uint32_t)segment;
-    journal_delete(journal);
+    if (acknowledged->segment <= JOURNAL_SEGMENT_NUMBER_MAX)
+        journal_helper_acknowledge(journal->helper, acknowledged);
 }
 
 void journal_read_status(const struct journal *journal, struct journal_status *status)

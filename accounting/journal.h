@@ -104,9 +104,10 @@ bool journal_is_synced(const struct journal *journal, uint64_t position);
 int journal_event_fd(const struct journal *journal);
 void journal_dispatch(struct journal *journal);
 
-// Has the helper delete the segments below `segment`, all of which the ledger has acknowledged.
-// What a start would need is kept in any case.
-void journal_delete_before(struct journal *journal, uint64_t segment);
+// Has the helper delete the segments below that of the cursor, up to which the ledger has
+// everything. A cursor that is not of this journal's past is ignored. What a start would need is
+// kept in any case.
+void journal_delete_before(struct journal *journal, const struct journal_cursor *acknowledged);
 
 struct journal_status {
     uint64_t position;    // end of what is written

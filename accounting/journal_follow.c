@@ -98,6 +98,14 @@ static int follower_open_segment(struct journal_follower *follower, uint32_t seg
     return 0;
 }
 
+// Opens a segment and looks whether it is in use. -ENOENT: it was deleted since it was listed.
+static int follower_open_begun(struct journal_follower *follower, uint32_t segment, int *fd,
+                               bool *begun, struct error *err)
+{
+    int result = follower_open_segment(follower, segment, fd, err);
+    return result < 0 ? result : journal_segment_begun(*fd, begun, err);
+}
+
 // Goes to the head of `segment`. Returns 1 if its header is rotten: nothing in it can be read.
 static int follower_enter(struct journal_follower *follower, uint32_t segment, struct error *err)
 {
@@ -137,9 +145,11 @@ static int follower_find_next(struct journal_follower *follower, uint32_t *numbe
         if (list.numbers[i] <= follower->segment)
             continue;
         cleanup_fd int fd = -1;
-        bool begun;
-        if ((result = follower_open_segment(follower, list.numbers[i], &fd, err)) < 0 ||
-            (result = journal_segment_begun(fd, &begun, err)) < 0)
+        bool begun = false;
+        result = follower_open_begun(follower, list.numbers[i], &fd, &begun, err);
+        if (result == -ENOENT)
+            continue;
+        if (result < 0)
             return result;
         if (begun) {
             *number = list.numbers[i];
@@ -217,18 +227,10 @@ static enum journal_follow_result follow_place(struct journal_follower *follower
     for (size_t i = 0; i < list.count; i++) {
         if (list.numbers[i] != start->segment)
             continue;
-        const uint8_t *payload;
-        size_t length;
         int entered = follower_enter(follower, list.numbers[i], err);
         if (entered < 0)
             return JOURNAL_FOLLOW_ERROR;
-        // The fingerprint covers all records before the cursor, so they are read again.
-        while (entered == 0 && follower->reader.offset < start->offset &&
-               journal_reader_next(&follower->reader, &payload, &length, err) ==
-                   JOURNAL_FRAME_WHOLE)
-            continue;
-        if (entered == 0 && follower->reader.offset == start->offset &&
-            follower->reader.check == start->check)
+        if (entered == 0 && journal_reader_seek(&follower->reader, start, err))
             return JOURNAL_FOLLOW_RECORD;
     }
 
@@ -348,9 +350,9 @@ int journal_follow_lag(struct journal_follower *follower, uint64_t *lag_bytes, s
         uint32_t segment = list.numbers[i - 1];
         cleanup_fd int fd = -1;
         struct stat status;
-        bool begun;
-        if ((result = follower_open_segment(follower, segment, &fd, err)) < 0 ||
-            (result = journal_segment_begun(fd, &begun, err)) < 0)
+        bool begun = false;
+        result = follower_open_begun(follower, segment, &fd, &begun, err);
+        if (result < 0 && result != -ENOENT)
             return result;
         if (!begun)
             continue;

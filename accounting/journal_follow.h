@@ -12,13 +12,6 @@
 
 #include <stdint.h>
 
-// A place between two records. All zero: before everything.
-struct journal_cursor {
-    uint64_t segment;
-    uint64_t offset; // bytes from the segment's start
-    uint32_t check;  // fingerprint of the segment up to here; a cursor that does not match is lost
-};
-
 enum journal_follow_result {
     JOURNAL_FOLLOW_ERROR,       // reading failed, see `err`; the same call may be made again
     JOURNAL_FOLLOW_NOTHING_YET, // all that is written has been handed out

@@ -5,6 +5,7 @@
 #include "clock.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ enum helper_duty {
     DUTY_END_SEGMENT, // comes before what was written after it
     DUTY_SYNC,
     DUTY_MAKE_SEGMENT,
+    DUTY_CONFIRM,
     DUTY_DELETE,
 };
 
@@ -48,32 +50,51 @@ struct journal_helper {
     uint32_t to_make;           // number, 0: nothing
     int64_t make_not_before_us; // monotonic
     struct journal_open_segment made;
-    uint32_t delete_before;
+    struct journal_cursor acknowledged; // the latest
+    bool to_confirm;                    // it has not been looked at
+    uint32_t confirmed;                 // segments below it are in the ledger
+    uint32_t keep;                      // segments from here on stay
     uint32_t deleted_before;
 
     struct journal_progress progress;
 };
+
+static uint32_t helper_delete_before(const struct journal_helper *helper)
+{
+    return helper->confirmed < helper->keep ? helper->confirmed : helper->keep;
+}
 
 static bool helper_has_to_sync(const struct journal_helper *helper)
 {
     return helper->written > helper->progress.synced && !helper->current_lost;
 }
 
+// What is to be done now; *until_us: when there will be more, INT64_MAX if only the loop can tell.
+//
 // Called with the mutex held; so are all functions here that begin with `duty_`, and those let go
 // of it while they are at the disk.
-static enum helper_duty helper_next_duty(const struct journal_helper *helper)
+static enum helper_duty helper_next_duty(const struct journal_helper *helper, int64_t now_us,
+                                         int64_t *until_us)
 {
     bool held =
         helper->progress.loss.segment != 0 && !helper->stopping; // till the loop knows of it
+    *until_us = INT64_MAX;
     if (helper->ending.number != 0 && !held)
         return DUTY_END_SEGMENT;
-    if (helper_has_to_sync(helper) && !held &&
-        (helper->stopping || clock_monotonic_us() >= helper->sync_due_us))
-        return DUTY_SYNC;
-    if (helper->to_make != 0 && helper->ending.number == 0 && !helper->stopping &&
-        clock_monotonic_us() >= helper->make_not_before_us)
-        return DUTY_MAKE_SEGMENT;
-    if (helper->delete_before > helper->deleted_before)
+    if (helper_has_to_sync(helper) && !held) {
+        if (helper->stopping || now_us >= helper->sync_due_us)
+            return DUTY_SYNC;
+        *until_us = helper->sync_due_us;
+    }
+    if (helper->to_make != 0 && helper->ending.number == 0 && !helper->stopping) {
+        if (now_us >= helper->make_not_before_us)
+            return DUTY_MAKE_SEGMENT;
+        if (helper->make_not_before_us < *until_us)
+            *until_us = helper->make_not_before_us;
+    }
+    if (helper->to_confirm)
+        return DUTY_CONFIRM;
+    if (helper_delete_before(helper) > helper->deleted_before)
         return DUTY_DELETE;
     return DUTY_NONE;
 }
@@ -152,6 +173,33 @@ static void duty_make_segment(struct journal_helper *helper)
 }
 
 // Called without the mutex.
+static bool find_cursor(int directory_fd, const struct journal_cursor *cursor)
+{
+    char name[JOURNAL_SEGMENT_NAME_MAX];
+    journal_segment_name((uint32_t)cursor->segment, name);
+    cleanup_fd int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
+    struct journal_header header;
+    struct journal_reader reader;
+    if (fd < 0 || journal_header_read(fd, &header, NULL) < 0)
+        return false;
+    journal_reader_init(&reader, fd, &header);
+    return journal_reader_seek(&reader, cursor, NULL);
+}
+
+// A ledger's cursor that comes from before a power cut can be ahead of the journal: what is written
+// now in the segments below it has not been read.
+static void duty_confirm(struct journal_helper *helper)
+{
+    struct journal_cursor cursor = helper->acknowledged;
+    helper->to_confirm = false;
+    pthread_mutex_unlock(&helper->mutex);
+    bool found = find_cursor(helper->options.directory_fd, &cursor);
+    pthread_mutex_lock(&helper->mutex);
+    if (found && cursor.segment > helper->confirmed)
+        helper->confirmed = (uint32_t)cursor.segment;
+}
+
+// Called without the mutex.
 static int delete_segments(int directory_fd, uint32_t before, struct error *err)
 {
     cleanup_free uint32_t *segments = NULL;
@@ -172,7 +220,7 @@ static int delete_segments(int directory_fd, uint32_t before, struct error *err)
 
 static void duty_delete(struct journal_helper *helper)
 {
-    uint32_t before = helper->delete_before;
+    uint32_t before = helper_delete_before(helper);
     struct error err = {0};
     pthread_mutex_unlock(&helper->mutex);
     int result = delete_segments(helper->options.directory_fd, before, &err);
@@ -183,26 +231,18 @@ static void duty_delete(struct journal_helper *helper)
         helper->progress.problem = err;
 }
 
-// Waits for the loop, or for the time of what is due later.
-static void helper_wait(struct journal_helper *helper)
+// Waits for the loop, or until the monotonic time given.
+static void helper_wait(struct journal_helper *helper, int64_t until_us)
 {
-    int64_t now_us = clock_monotonic_us();
-    int64_t until_us = INT64_MAX;
-    if (helper->to_make != 0 && helper->make_not_before_us > now_us)
-        until_us = helper->make_not_before_us;
-    if (helper_has_to_sync(helper) && helper->sync_due_us > now_us &&
-        helper->sync_due_us < until_us)
-        until_us = helper->sync_due_us;
+    struct timespec deadline = {
+        .tv_sec = until_us / 1000000,
+        .tv_nsec = until_us % 1000000 * 1000,
+    };
     helper->wakes_at_us = until_us;
-    if (until_us != INT64_MAX) {
-        struct timespec deadline = {
-            .tv_sec = until_us / 1000000,
-            .tv_nsec = until_us % 1000000 * 1000,
-        };
-        pthread_cond_timedwait(&helper->wake, &helper->mutex, &deadline);
-    } else {
+    if (until_us == INT64_MAX)
         pthread_cond_wait(&helper->wake, &helper->mutex);
-    }
+    else
+        pthread_cond_timedwait(&helper->wake, &helper->mutex, &deadline);
     helper->wakes_at_us = 0;
 }
 
@@ -211,7 +251,8 @@ static void *helper_main(void *argument)
     struct journal_helper *helper = argument;
     pthread_mutex_lock(&helper->mutex);
     for (;;) {
-        switch (helper_next_duty(helper)) {
+        int64_t until_us;
+        switch (helper_next_duty(helper, clock_monotonic_us(), &until_us)) {
         case DUTY_END_SEGMENT:
             duty_end_segment(helper);
             break;
@@ -221,6 +262,9 @@ static void *helper_main(void *argument)
         case DUTY_MAKE_SEGMENT:
             duty_make_segment(helper);
             break;
+        case DUTY_CONFIRM:
+            duty_confirm(helper);
+            break;
         case DUTY_DELETE:
             duty_delete(helper);
             break;
@@ -229,7 +273,7 @@ static void *helper_main(void *argument)
                 pthread_mutex_unlock(&helper->mutex);
                 return NULL;
             }
-            helper_wait(helper);
+            helper_wait(helper, until_us);
             continue;
         }
         journal_helper_ring(helper);
@@ -375,11 +419,27 @@ bool journal_helper_take(struct journal_helper *helper, struct journal_open_segm
     return there;
 }
 
-void journal_helper_delete_before(struct journal_helper *helper, uint32_t number)
+void journal_helper_acknowledge(struct journal_helper *helper, const struct journal_cursor *cursor)
 {
     pthread_mutex_lock(&helper->mutex);
-    helper->delete_before = number;
-    helper_wake(helper, 0);
+    const struct journal_cursor *last = &helper->acknowledged;
+    bool repeated = cursor->segment == last->segment && cursor->offset == last->offset &&
+                    cursor->check == last->check;
+    helper->acknowledged = *cursor;
+    if (!repeated && cursor->segment > helper->confirmed) {
+        helper->to_confirm = true;
+        helper_wake(helper, 0);
+    }
+    pthread_mutex_unlock(&helper->mutex);
+}
+
+void journal_helper_keep(struct journal_helper *helper, uint32_t number)
+{
+    pthread_mutex_lock(&helper->mutex);
+    if (helper->keep != number) {
+        helper->keep = number;
+        helper_wake(helper, 0);
+    }
     pthread_mutex_unlock(&helper->mutex);
 }
 

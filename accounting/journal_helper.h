@@ -76,7 +76,12 @@ void journal_helper_retry(struct journal_helper *helper);
 // Takes the segment that was made. False: it is not there yet.
 bool journal_helper_take(struct journal_helper *helper, struct journal_open_segment *segment);
 
-void journal_helper_delete_before(struct journal_helper *helper, uint32_t number);
+// The ledger has everything up to the cursor: the segments below its own may go. A cursor that is
+// not of this journal's past is ignored.
+void journal_helper_acknowledge(struct journal_helper *helper, const struct journal_cursor *cursor);
+
+// Segments from `number` on stay, whatever is acknowledged.
+void journal_helper_keep(struct journal_helper *helper, uint32_t number);
 
 // How far it is. A loss is told once; until it is told nothing after it is synced.
 void journal_helper_read(struct journal_helper *helper, struct journal_progress *progress);

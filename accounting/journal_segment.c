@@ -244,17 +244,22 @@ int journal_segment_begun(int fd, bool *begun, struct error *err)
     return 0;
 }
 
+static bool all_zero(const uint8_t *bytes, size_t length)
+{
+    return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
 int journal_segment_used(int fd, uint64_t offset, uint64_t *end, struct error *err)
 {
     uint8_t bytes[SCAN_BYTES];
     uint64_t used = offset;
     ssize_t length;
     while ((length = pread(fd, bytes, sizeof(bytes), (off_t)offset)) > 0) {
-        for (size_t i = (size_t)length; i > 0; i--) {
-            if (bytes[i - 1] != 0) {
-                used = offset + i;
-                break;
-            }
+        size_t last = (size_t)length;
+        if (!all_zero(bytes, last)) {
+            while (bytes[last - 1] == 0)
+                last--;
+            used = offset + last;
         }
         offset += (uint64_t)length;
     }
@@ -335,4 +340,16 @@ enum journal_frame journal_reader_next(struct journal_reader *reader, const uint
     *payload = found;
     *length = found_length;
     return JOURNAL_FRAME_WHOLE;
+}
+
+bool journal_reader_seek(struct journal_reader *reader, const struct journal_cursor *cursor,
+                         struct error *err)
+{
+    const uint8_t *payload;
+    size_t length;
+    // The fingerprint covers all records before the cursor, so they are read again.
+    while (reader->offset < cursor->offset &&
+           journal_reader_next(reader, &payload, &length, err) == JOURNAL_FRAME_WHOLE)
+        continue;
+    return reader->offset == cursor->offset && reader->check == cursor->check;
 }

@@ -73,6 +73,13 @@ int journal_segment_begun(int fd, bool *begun, struct error *err);
 // *end: one past the last byte from `offset` on that is not zero; `offset` if all are.
 int journal_segment_used(int fd, uint64_t offset, uint64_t *end, struct error *err);
 
+// A place between two records. All zero: before everything.
+struct journal_cursor {
+    uint64_t segment;
+    uint64_t offset; // bytes from the segment's start
+    uint32_t check;  // fingerprint of the segment up to here; a cursor that does not match is lost
+};
+
 enum journal_frame {
     JOURNAL_FRAME_ERROR, // reading failed, see `err`
     JOURNAL_FRAME_NONE,  // end of what is written
@@ -98,3 +105,8 @@ void journal_reader_init(struct journal_reader *reader, int fd,
 // reader until the next call. After any other result the next call looks at the file anew.
 enum journal_frame journal_reader_next(struct journal_reader *reader, const uint8_t **payload,
                                        size_t *length, struct error *err);
+
+// Goes on from the head of the segment to the cursor. False: the cursor is not of this segment's
+// past, or reading failed.
+bool journal_reader_seek(struct journal_reader *reader, const struct journal_cursor *cursor,
+                         struct error *err);

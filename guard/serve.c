@@ -120,7 +120,7 @@ static void on_journal_ready(evutil_socket_t fd, short what, void *context)
 static void on_feed_report(const struct ledger_feed_report *report, void *context)
 {
     struct serve *serve = context;
-    journal_delete_before(serve->journal, report->acknowledged.segment);
+    journal_delete_before(serve->journal, &report->acknowledged);
     serve_alerts_feed(serve->alerts, report);
 }
 

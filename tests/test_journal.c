@@ -1,6 +1,7 @@
 // Checks the writer: what is open survives closing and killing, waiters, segments, room, deletion.
 #include "journal_fixture.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -184,14 +185,17 @@ START_TEST(only_acknowledged_segments_are_deleted)
     while (journal_position_segment(fixture.log[fixture.log_count - 1].position) < 6)
         fixture_steps(&fixture, 1);
     fixture_sync(&fixture);
-    journal_delete_before(fixture.journal, 4);
+    // A cursor of another life, as a ledger can have it after a power cut, counts for nothing.
+    struct journal_cursor stale = {.segment = 6, .offset = 64, .check = 1};
+    journal_delete_before(fixture.journal, &stale);
+    fixture_acknowledge(&fixture, 4);
     while (fixture_has_segment(&fixture, 3))
         fixture_listen(&fixture);
     for (uint32_t segment = 1; segment <= 6; segment++)
         ck_assert_int_eq(fixture_has_segment(&fixture, segment), segment >= 4);
 
-    // More than there is: the segment in use stays, and so does what a start would need.
-    journal_delete_before(fixture.journal, 1000000);
+    // The segment in use stays.
+    fixture_acknowledge(&fixture, 6);
     while (fixture_has_segment(&fixture, 5))
         fixture_listen(&fixture);
     ck_assert(fixture_has_segment(&fixture, 6));
@@ -228,10 +232,11 @@ static void settle_all(void)
     }
 }
 
-// A file system of its own, so small that two segments fit and a third does not.
+// A file system for this process alone, so small that two segments fit and a third does not.
 static bool mount_small(const char *directory)
 {
-    if (mount("tmpfs", directory, "tmpfs", 0, "size=160k,mode=0700") == 0)
+    if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+        mount("tmpfs", directory, "tmpfs", 0, "size=160k,mode=0700") == 0)
         return true;
     printf("skipped journal on a full disk: mounting a tmpfs: %s\n", strerror(errno));
     return false;
@@ -270,7 +275,7 @@ START_TEST(full_disk_refuses_openings_and_settles_the_rest)
     ck_assert_ptr_nonnull(strstr(err.text, "journal"));
 
     // Room comes back, and with it the journal, by itself.
-    journal_delete_before(fixture.journal, 2);
+    fixture_acknowledge(&fixture, 2);
     do {
         fixture_listen(&fixture);
         journal_read_status(fixture.journal, &status);

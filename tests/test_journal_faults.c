@@ -198,7 +198,7 @@ static void run_script(void)
             fixture_open(&fixture);
         }
         try_steps(120);
-        journal_delete_before(fixture.journal, 2);
+        fixture_acknowledge(&fixture, 2);
         try_steps(40);
         fixture_close(&fixture);
         expect_no_waiters();
@@ -251,10 +251,10 @@ static const struct {
     size_t half;
     long stride; // of the sample
 } injections[] = {
-    {CALL_PWRITE, EIO, 0, 17},      {CALL_PWRITE, EIO, 9, 17},   {CALL_PWRITE, ENOSPC, 100, 17},
-    {CALL_PWRITE, ENOSPC, 0, 17},   {CALL_FDATASYNC, EIO, 0, 1}, {CALL_FSYNC, EIO, 0, 1},
+    {CALL_PWRITE, EIO, 0, 29},      {CALL_PWRITE, EIO, 9, 29},   {CALL_PWRITE, ENOSPC, 100, 29},
+    {CALL_PWRITE, ENOSPC, 0, 29},   {CALL_FDATASYNC, EIO, 0, 3}, {CALL_FSYNC, EIO, 0, 1},
     {CALL_FALLOCATE, ENOSPC, 0, 1}, {CALL_FALLOCATE, EIO, 0, 1}, {CALL_RENAME, EIO, 0, 1},
-    {CALL_UNLINK, EIO, 0, 1},       {CALL_TRUNCATE, EIO, 0, 1},  {CALL_OPENAT, EMFILE, 0, 1},
+    {CALL_UNLINK, EIO, 0, 1},       {CALL_TRUNCATE, EIO, 0, 1},  {CALL_OPENAT, EMFILE, 0, 3},
 };
 #define INJECTIONS (sizeof(injections) / sizeof(injections[0]))
 
