@@ -358,11 +358,36 @@ START_TEST(settlements_succeed_while_no_segment_can_be_made)
 }
 END_TEST
 
+// A segment whose checkpoint is not on the disk does not replace the one before it, read or not.
+START_TEST(what_a_start_needs_is_not_deleted)
+{
+    struct journal_status status;
+    fixture_init(&fixture, JOURNAL_SEGMENT_BYTES_MIN, 1);
+    fixture_open(&fixture);
+    fixture_steps(&fixture, 10);
+    while (!fixture_has_segment(&fixture, 2))
+        fixture_listen(&fixture);
+    fixture_sync(&fixture);
+    arm(CALL_FDATASYNC, 1, true, EIO, 0);
+    ck_assert_int_eq(fixture_alert(&fixture, NULL), 0);
+    wait_for_last();
+    while (waiters[0].waits)
+        fixture_listen(&fixture);
+    journal_read_status(fixture.journal, &status);
+    ck_assert_uint_eq(journal_position_segment(status.position), 2);
+    fixture_acknowledge(&fixture, 2);
+    fixture_close(&fixture); // after all that the helper had to do
+    ck_assert(fixture_has_segment(&fixture, 1));
+    fixture_done(&fixture);
+}
+END_TEST
+
 static void add_tests(TCase *cases)
 {
     tcase_add_loop_test(cases, any_call_may_fail, 0, INJECTIONS);
     tcase_add_test(cases, disk_full_at_any_place);
     tcase_add_loop_test(cases, a_failed_sync_is_told_and_left_behind, 0, 5);
+    tcase_add_test(cases, what_a_start_needs_is_not_deleted);
     tcase_add_loop_test(cases, settlements_succeed_while_no_segment_can_be_made, 0, 10);
 }
 

@@ -377,6 +377,37 @@ START_TEST(a_cursor_that_a_power_cut_overtook_is_lost)
 }
 END_TEST
 
+START_TEST(a_cursor_at_the_head_of_a_lost_segment_is_lost)
+{
+    struct reader reader;
+    struct journal_header header;
+    fixture_init(&fixture, JOURNAL_SEGMENT_BYTES_MIN, 1);
+    fixture_open(&fixture);
+    write_until_segment(2);
+    fixture_close(&fixture);
+    int fd = fixture_open_segment(&fixture, 2, O_RDWR);
+    ck_assert_int_eq(journal_header_read(fd, &header, NULL), 0);
+    struct journal_cursor cursor = {2, JOURNAL_SEGMENT_HEADER_BYTES, header.crc};
+    cut_to(entries_up_to(1) - 10); // and with it goes what was in segment 2, not its name
+    ck_assert_int_eq(ftruncate(fd, JOURNAL_SEGMENT_HEADER_BYTES), 0);
+    ck_assert_int_eq(ftruncate(fd, JOURNAL_SEGMENT_BYTES_MIN), 0);
+    int again = fixture_open_segment(&fixture, 2, O_RDWR | O_CREAT);
+    ck_assert_int_eq(copy_file_range(fd, &(off_t){0}, again, NULL, JOURNAL_SEGMENT_BYTES_MIN, 0),
+                     JOURNAL_SEGMENT_BYTES_MIN);
+    close(again);
+    close(fd);
+    fixture_open(&fixture);
+    write_until_segment(3);
+    reader_init(&reader, &cursor);
+    ck_assert_int_eq(reader_next(&reader), JOURNAL_FOLLOW_GAP);
+    ck_assert_int_eq(reader.follow.gap.kind, JOURNAL_GAP_CURSOR_LOST);
+    reader_catch_up(&reader);
+    ck_assert_uint_eq(reader.entry, fixture.log_count);
+    reader_done(&reader);
+    fixture_done(&fixture);
+}
+END_TEST
+
 START_TEST(another_journals_cursor_is_lost)
 {
     struct reader reader;
@@ -530,6 +561,7 @@ static void add_tests(TCase *cases)
     tcase_add_loop_test(cases, torn_segments_are_passed, 0, 16);
     tcase_add_test(cases, a_segment_without_a_header_is_passed);
     tcase_add_loop_test(cases, a_cursor_that_a_power_cut_overtook_is_lost, 0, 10);
+    tcase_add_test(cases, a_cursor_at_the_head_of_a_lost_segment_is_lost);
     tcase_add_test(cases, another_journals_cursor_is_lost);
     tcase_add_test(cases, unreadable_records_are_told_and_passed);
     tcase_add_test(cases, lag_is_what_is_left);

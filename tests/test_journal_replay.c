@@ -57,6 +57,7 @@ static void append_after(uint64_t digest)
     fixture_close(&fixture);
     struct journal_live_run added = {.open = run, .totals = {.run_id = "after"}};
     ck_assert_uint_eq(fixture_replay(&fixture), digest + fixture_mix(&added, sizeof(added)));
+    ck_assert_uint_eq(fixture.found.torn_bytes, 0);
 }
 
 START_TEST(cut_at_any_byte)
@@ -181,6 +182,28 @@ START_TEST(says_what_was_torn)
 }
 END_TEST
 
+// A torn checkpoint in the newest segment, and the mark at the end of the one before it lost too: a
+// follower takes that one to be over, so nothing may be added to it.
+START_TEST(goes_on_behind_the_newest_segment)
+{
+    write_segments(55, SEGMENTS);
+    uint64_t last = 0;
+    for (size_t i = 0; i < fixture.log_count; i++)
+        if (journal_position_segment(fixture.log[i].position) == SEGMENTS - 1)
+            last = journal_position_offset(fixture.log[i].position);
+    int fd = fixture_open_segment(&fixture, SEGMENTS - 1, O_RDWR);
+    ck_assert_int_eq(ftruncate(fd, (off_t)last), 0);
+    ck_assert_int_eq(ftruncate(fd, JOURNAL_SEGMENT_BYTES_MIN), 0);
+    close(fd);
+    fd = fixture_open_segment(&fixture, SEGMENTS, O_RDWR);
+    ck_assert_int_eq(ftruncate(fd, 100), 0);
+    close(fd);
+    append_after(fixture_digest_at(&fixture, position_of(SEGMENTS, 0)));
+    ck_assert_uint_eq(fixture.found.segment, SEGMENTS + 1);
+    fixture_done(&fixture);
+}
+END_TEST
+
 START_TEST(older_segments_may_be_missing)
 {
     write_segments(61, SEGMENTS);
@@ -297,6 +320,7 @@ static void add_tests(TCase *cases)
     tcase_add_loop_test(cases, any_bit_flipped, 1, SEGMENTS + 1);
     tcase_add_test(cases, goes_on_after_any_cut);
     tcase_add_test(cases, says_what_was_torn);
+    tcase_add_test(cases, goes_on_behind_the_newest_segment);
     tcase_add_test(cases, older_segments_may_be_missing);
     tcase_add_test(cases, no_checkpoint_at_all_starts_anew);
     tcase_add_test(cases, journal_id_is_kept);
