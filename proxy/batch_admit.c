@@ -178,6 +178,10 @@ enum admit_outcome batch_admit(struct proxy *proxy, const struct admit_request *
                                char message[static ADMIT_MESSAGE_MAX])
 {
     enum admit_outcome outcome = ADMIT_FITS;
+    if (batch == NULL) {
+        snprintf(message, ADMIT_MESSAGE_MAX, "reeve: out of memory");
+        return ADMIT_FAILED;
+    }
     if (batch->state == BATCH_UNREAD)
         outcome = begin(proxy, request->run, batch, message);
     if (outcome == ADMIT_FITS && batch->state == BATCH_READING)

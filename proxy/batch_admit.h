@@ -10,7 +10,7 @@
 
 struct batch_request;
 
-// `body` is whole, and outlives it. NULL when out of memory.
+// `body` is whole, and outlives it. NULL when out of memory, which batch_admit() says.
 struct batch_request *batch_request_new(struct slice body);
 void batch_request_free(struct batch_request *batch); // NULL is allowed
 

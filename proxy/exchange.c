@@ -19,7 +19,6 @@
 #define DRAIN_MAX_S 60 // for the usage of an agent that has left
 #define DRAIN_BYTES_MAX (8 << 20)
 #define DRAINING_MAX 256
-#define BODY_HASHED_MAX (1 << 20) // of a batch
 
 _Static_assert(AGENT_READ_BYTES <= UPLOAD_PIECE_BYTES_MAX, "a piece of a body fits the upload");
 
@@ -114,8 +113,11 @@ void exchange_body_end(struct exchange *exchange)
         upstream_body_ready(exchange->transfer);
     } else if (request_body_complete(&exchange->body, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, err.text);
-    } else if (exchange->route.kind == ROUTE_MESSAGES || exchange->route.kind == ROUTE_BATCH) {
+    } else if (exchange->route.kind == ROUTE_MESSAGES) {
         exchange_scan(exchange);
+    } else if (exchange->route.kind == ROUTE_BATCH) {
+        exchange->batch = batch_request_new(request_body_slice(&exchange->body));
+        exchange_admit(exchange);
     } else {
         exchange_send(exchange);
     }
@@ -127,22 +129,15 @@ static void exchange_scan(struct exchange *exchange)
 {
     struct error err;
     struct slice body = request_body_slice(&exchange->body);
-    if (exchange->route.kind == ROUTE_BATCH)
-        exchange->batch = batch_request_new(body);
-    else
-        exchange->scan = malloc(sizeof(*exchange->scan));
-    if (exchange->scan == NULL && exchange->batch == NULL) {
+    exchange->body_hash = body_hash_make(body.bytes, body.length);
+    exchange->scan = malloc(sizeof(*exchange->scan));
+    if (exchange->scan == NULL) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, "reeve: out of memory");
-    } else if (exchange->batch != NULL) {
-        exchange->body_hash = body_hash_make(
-            body.bytes, body.length < BODY_HASHED_MAX ? body.length : BODY_HASHED_MAX);
-        exchange_admit(exchange);
     } else if (request_scan(exchange->scan, body.bytes, body.length, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 400}, err.text);
     } else {
         exchange->streamed = exchange->scan->stream;
         exchange->in_thread = (exchange->scan->features & REQUEST_THREAD) != 0;
-        exchange->body_hash = body_hash_make(body.bytes, body.length);
         exchange_admit(exchange);
     }
 }
@@ -173,7 +168,7 @@ static void exchange_admit(struct exchange *exchange)
         return;
     }
     enum admit_outcome outcome =
-        exchange->batch != NULL
+        exchange->route.kind == ROUTE_BATCH
             ? batch_admit(exchange->proxy, &request, exchange->batch, &exchange->admission, message)
             : admit(exchange->proxy, &request, &exchange->admission, message);
     switch (outcome) {

@@ -39,7 +39,7 @@ static const char *request_refusal(const struct http_head *head, struct route ro
         *reply = (struct reply){.status = 413};
         return "Request exceeds the maximum size";
     }
-    if (route.kind == ROUTE_MESSAGES && encoding != NULL &&
+    if ((route.kind == ROUTE_MESSAGES || route.kind == ROUTE_BATCH) && encoding != NULL &&
         !slice_is_any_case(encoding->value, "identity")) {
         *reply = (struct reply){.status = 400};
         return "reeve: a compressed request body cannot be bounded; send it without "

@@ -107,6 +107,28 @@ try_kill() {
     equal "no orphan was charged" 0 "$(jq -n '[inputs | select(.estimated)] | length' "$WORK/ledger.jsonl")"
 }
 
+# Somebody deletes a batch at the upstream, before reeve could read what it has cost.
+try_gone() {
+    local id
+    batch "$(request a claude-haiku-5-5 100 'Good day')"
+    FAKE_SCRIPT='{"batch_ms":60000}' as open POST /v1/messages/batches "$WORK/batch.json"
+    id=$(answer .id)
+    kill -STOP "$SERVE_PID"
+    check "a batch is deleted unread" curl -fsS -X POST -H "x-api-key: $SECRET" -H 'anthropic-version: 2023-06-01' \
+        "$FAKE_URL/v1/messages/batches/$id/cancel"
+    check "and gone" curl -fsS -X DELETE -H "x-api-key: $SECRET" -H 'anthropic-version: 2023-06-01' \
+        "$FAKE_URL/v1/messages/batches/$id"
+    kill -CONT "$SERVE_PID"
+    check "it is settled all the same" wait_until 30 is_settled "$id"
+    check "as an estimate" wait_until 60 is_estimated "$id"
+}
+
+is_estimated() {
+    read_ledger
+    jq -ne --arg id "$1" '[inputs | select(.batch_id == $id)] | length == 1 and
+        all(.[]; .estimated and .ended == "results_gone" and .cost_usd == .reserved_usd)' "$WORK/ledger.jsonl"
+}
+
 # unreachable NAME METHOD PATH
 unreachable() {
     as capped "$2" "$3"
@@ -152,7 +174,8 @@ try_sdk() {
         "$("$REEVE" run --config "$WORK/reeve.conf" --job open -- "$python" "$TOP/tests/clients/batch.py" 2>>"$WORK/run.log")"
 }
 
-(umask 077 && echo sk-ant-api03-of-the-account >"$WORK/credential")
+SECRET=sk-ant-api03-of-the-account
+(umask 077 && echo $SECRET >"$WORK/credential")
 start_fake || not_ok "the fake starts"
 serve || not_ok "reeve serve starts"
 try_settle
@@ -160,5 +183,6 @@ try_download
 try_refuse
 try_kill
 try_ownership
+try_gone
 try_sdk
 flow_end
