@@ -24,6 +24,7 @@ _reeve_words() {
     credential) echo add list remove ;;
     alert) echo list test ;;
     price) echo list check ;;
+    job) echo key revoke list ;;
     config) echo check show ;;
     esac
 }
