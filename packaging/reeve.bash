@@ -18,13 +18,12 @@ _reeve_words() {
     case $1 in
     '') reeve --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' ;;
     run | units) _reeve_jobs ;;
-    job) echo key ;;
+    job) echo key revoke list ;;
     kill) _reeve_runs ;;
     ledger) echo status verify migrate export move ;;
     credential) echo add list remove ;;
     alert) echo list test ;;
     price) echo list check ;;
-    job) echo key revoke list ;;
     config) echo check show ;;
     esac
 }
