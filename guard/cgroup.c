@@ -3,6 +3,7 @@
 #include "cgroup.h"
 
 #include "cgroup_backend.h"
+#include "cgroup_place.h"
 #include "cleanup.h"
 
 #include <fcntl.h>
@@ -13,31 +14,11 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#define CGROUP_MOUNT "/sys/fs/cgroup"
-
-// Our own path in the v2 hierarchy, from the line "0::/path" of /proc/self/cgroup.
-static int read_own_path(char path[static RUN_CGROUP_PATH_MAX], struct error *err)
-{
-    cleanup_file FILE *file = fopen("/proc/self/cgroup", "re");
-    char line[RUN_CGROUP_PATH_MAX + 8];
-    if (file == NULL)
-        return error_set_errno(err, -errno, "reading /proc/self/cgroup");
-    while (fgets(line, sizeof(line), file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "0::/", 4) != 0 || strlen(line + 3) >= RUN_CGROUP_PATH_MAX)
-            continue;
-        memcpy(path, line + 3, strlen(line + 3) + 1);
-        return 0;
-    }
-    return error_set(err, -ENOENT, "/proc/self/cgroup does not say where this process is");
-}
-
 int run_cgroup_new(struct run_cgroup **group, enum run_cgroup_choice choice, const char *run_id,
                    const struct run_limits *limits, struct error *err)
 {
     struct statfs file_system;
     struct cgroup_v2_place place;
-    char own[RUN_CGROUP_PATH_MAX];
     if (choice == RUN_CGROUP_NONE)
         return cgroup_none_new(group, run_id, err);
     if (statfs(CGROUP_MOUNT, &file_system) != 0)
@@ -46,9 +27,7 @@ int run_cgroup_new(struct run_cgroup **group, enum run_cgroup_choice choice, con
                                " (--no-cgroup runs without limits of memory and tasks)");
     if (file_system.f_type != CGROUP2_SUPER_MAGIC)
         return cgroup_v1_new(group, run_id, limits, err);
-    int result = read_own_path(own, err);
-    if (result == 0)
-        result = cgroup_v2_find_place(&place, CGROUP_MOUNT, own, err);
+    int result = cgroup_place_find(&place, run_id, limits, err);
     return result == 0 ? cgroup_v2_new(group, &place, run_id, limits, err) : result;
 }
 
@@ -101,6 +80,32 @@ void run_cgroup_read_usage(const struct run_cgroup *group, struct run_cgroup_usa
 int run_cgroup_destroy(struct run_cgroup *group, struct error *err)
 {
     return group->backend->destroy(group, err);
+}
+
+int cgroup_read_path(int process_fd, char path[static RUN_CGROUP_PATH_MAX], struct error *err)
+{
+    cleanup_fd int fd = openat(process_fd, "cgroup", O_RDONLY | O_CLOEXEC);
+    cleanup_file FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    char line[RUN_CGROUP_PATH_MAX + 8];
+    if (file == NULL)
+        return error_set_errno(err, -errno, "looking for the cgroup of a process");
+    take_fd(&fd);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "0::/", 4) != 0 || strlen(line + 3) >= RUN_CGROUP_PATH_MAX)
+            continue;
+        memcpy(path, line + 3, strlen(line + 3) + 1);
+        return 0;
+    }
+    return error_set(err, -ENOENT, "the process is in no cgroup of v2");
+}
+
+int cgroup_open(const char *path, struct error *err)
+{
+    char full[sizeof(CGROUP_MOUNT) + RUN_CGROUP_PATH_MAX];
+    snprintf(full, sizeof(full), CGROUP_MOUNT "%s", path);
+    int fd = open(full, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 ? fd : error_set_errno(err, -errno, "opening the cgroup %s", full);
 }
 
 int cgroup_file_write(int directory_fd, const char *name, const char *text, struct error *err)

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#define CGROUP_MOUNT "/sys/fs/cgroup"
+
 struct cgroup_backend {
     int (*attach)(struct run_cgroup *group, pid_t pid, struct error *err);
     bool (*is_populated)(const struct run_cgroup *group);
@@ -33,17 +35,19 @@ struct cgroup_v2_place {
     bool holds_supervisor;               // we are in it and have to step aside into a child
 };
 
-// Finds it: our own cgroup if it was delegated to us (user.delegate, see systemd.resource-control),
-// else, for root, `mount`/reeve. `mount` is where cgroup2 is, `own` our path there ("/a/b").
-int cgroup_v2_find_place(struct cgroup_v2_place *place, const char *mount, const char *own,
-                         struct error *err);
-
 // Plain files under `place`.
 int cgroup_v2_new(struct run_cgroup **group, const struct cgroup_v2_place *place,
                   const char *run_id, const struct run_limits *limits, struct error *err);
 
 // No cgroup: the descendants of this process, which becomes their reaper.
 int cgroup_none_new(struct run_cgroup **group, const char *run_id, struct error *err);
+
+// The v2 path of a process, "/a/b", from the line "0::/a/b" of its "cgroup" file. `process_fd` is a
+// directory of /proc.
+int cgroup_read_path(int process_fd, char path[static RUN_CGROUP_PATH_MAX], struct error *err);
+
+// Opens the directory of a v2 path. The descriptor is the caller's.
+int cgroup_open(const char *path, struct error *err);
 
 // Writes `text` to a cgroup file in one write(2), as the kernel wants it.
 int cgroup_file_write(int directory_fd, const char *name, const char *text, struct error *err);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #define CPU_PERIOD_US 100000
 #define SUPERVISOR "supervisor"
@@ -33,42 +32,6 @@ struct cgroup_v2 {
 static struct cgroup_v2 *v2_of(const struct run_cgroup *group)
 {
     return (struct cgroup_v2 *)(void *)group;
-}
-
-static bool is_delegated(const char *directory)
-{
-    char value[2];
-    return getxattr(directory, "user.delegate", value, sizeof(value)) == 1 && value[0] == '1';
-}
-
-int cgroup_v2_find_place(struct cgroup_v2_place *place, const char *mount, const char *own,
-                         struct error *err)
-{
-    char directory[RUN_CGROUP_PATH_MAX];
-    bool is_root = strcmp(own, "/") == 0;
-    if (snprintf(directory, sizeof(directory), "%s%s", mount, is_root ? "" : own) >=
-        (int)sizeof(directory) - RUN_ID_MAX)
-        return error_set(err, -ENAMETOOLONG, "the cgroup %s", own);
-    if (!is_root && is_delegated(directory)) {
-        memcpy(place->directory, directory, sizeof(directory));
-        place->holds_supervisor = true;
-        return 0;
-    }
-    if (geteuid() != 0)
-        return error_set(err, -EPERM,
-                         "the cgroup %s is not delegated to this process: start it from a service "
-                         "with Delegate=yes, or by systemd-run --user --scope -p Delegate=yes, or "
-                         "say --no-cgroup",
-                         own);
-    snprintf(place->directory, sizeof(place->directory), "%s/reeve", mount);
-    place->holds_supervisor = false;
-    if (mkdir(place->directory, 0755) != 0 && errno != EEXIST)
-        return error_set_errno(err, -errno, "making the cgroup %s", place->directory);
-    // The mount's own children need the controllers first.
-    cleanup_fd int mount_fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (mount_fd < 0)
-        return error_set_errno(err, -errno, "opening %s", mount);
-    return cgroup_file_write(mount_fd, "cgroup.subtree_control", "+memory +pids +cpu", err);
 }
 
 // An error names the controller that is not there.

@@ -24,6 +24,7 @@ static const struct subcommand subcommands[] = {
     {"price", price_main, "show what models cost, or check a price file"},
     {"alert", alert_main, "list and test who is told when something goes wrong"},
     {"config", config_main, "check or show the configuration"},
+    {"cgroup-helper", cgroup_helper_main, "root's part: cgroups for supervisors that cannot"},
     {"units", units_main, "a job's timer and service for systemd, or its line for cron"},
     {NULL, NULL, NULL},
 };
@@ -32,7 +33,7 @@ static void print_usage(FILE *stream)
 {
     fputs("usage: reeve SUBCOMMAND [OPTION…]\n\n", stream);
     for (const struct subcommand *each = subcommands; each->name != NULL; each++)
-        fprintf(stream, "  %-12s %s\n", each->name, each->purpose);
+        fprintf(stream, "  %-14s %s\n", each->name, each->purpose);
     fputs("\nreeve SUBCOMMAND --help tells more.\n", stream);
 }
 

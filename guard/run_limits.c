@@ -5,6 +5,10 @@
 #include "cleanup.h"
 #include "config_option.h"
 
+// What the supervisor of a run and its watchdog take, and more.
+#define SUPERVISOR_MEMORY_BYTES (32 << 20)
+#define SUPERVISOR_TASKS 16
+
 const struct run_limit_name run_limit_names[] = {
     {"cost-max", "CostMax", offsetof(struct run_limits, cost_max_pico_usd)},
     {"tokens-max", "TokensMax", offsetof(struct run_limits, tokens_max)},
@@ -30,6 +34,20 @@ struct run_limits run_limits_none(void)
     for (size_t i = 0; i < run_limit_name_count; i++)
         *limit_of(&limits, &run_limit_names[i]) = LIMIT_NONE;
     return limits;
+}
+
+static int64_t add_room(int64_t limit, int64_t room)
+{
+    int64_t sum;
+    return __builtin_add_overflow(limit, room, &sum) ? LIMIT_NONE : sum;
+}
+
+struct run_limits run_limits_of_unit(const struct run_limits *limits)
+{
+    struct run_limits above = *limits;
+    above.memory_max_bytes = add_room(limits->memory_max_bytes, SUPERVISOR_MEMORY_BYTES);
+    above.tasks_max = add_room(limits->tasks_max, SUPERVISOR_TASKS);
+    return above;
 }
 
 int run_limits_combine(const struct run_limits *asked, const struct config_job *job,

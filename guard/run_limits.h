@@ -20,6 +20,10 @@ extern const size_t run_limit_name_count;
 // No limit at all.
 struct run_limits run_limits_none(void);
 
+// The same for the unit or scope above the run's cgroup, with room for the supervisor: memory and
+// tasks. They are root's, while the agent could lift those of a cgroup that its user owns.
+struct run_limits run_limits_of_unit(const struct run_limits *limits);
+
 // Limits of a run of `job` that was asked to have `asked`: LIMIT_NONE takes what the job has, and
 // what is asked for may be tighter only, if the job is `configured` (has a section); the job's
 // defaults give way otherwise. -EPERM: one is looser; -EINVAL: one is negative.

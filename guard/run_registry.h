@@ -33,6 +33,8 @@ struct run_registry_options {
     void (*opened)(struct live_run *run, void *context);
     // The run is being ended by force: end its exchanges upstream at once. May be NULL.
     void (*cancel)(struct live_run *run, void *context);
+    // The run's supervisor was told to end it, and long after its KillGrace= has not. May be NULL.
+    void (*overdue)(struct live_run *run, void *context);
     // The run is about to leave the table: forget it. `memory_peak_bytes` is -1 if it is not known.
     // May be NULL.
     void (*closed)(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,

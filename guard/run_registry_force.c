@@ -7,6 +7,22 @@
 #include <event2/event.h>
 #include <string.h>
 
+// A supervisor that was told to end its run takes KillGrace= and a moment. After twice that and a
+// second it will not do it any more.
+#define OVERDUE_GRACES 2
+#define OVERDUE_US 1000000
+
+static void on_grace(evutil_socket_t fd, short what, void *context);
+
+// Calls on_grace() then. False: it cannot.
+static bool schedule_grace(struct registered_run *run, int64_t delay_us)
+{
+    struct timeval delay = {delay_us / 1000000, delay_us % 1000000};
+    if (run->grace == NULL)
+        run->grace = evtimer_new(run->registry->options.base, on_grace, run);
+    return run->grace != NULL && event_add(run->grace, &delay) == 0;
+}
+
 // Has the supervisor kill the run, for the reason that stands.
 static void force(struct registered_run *run)
 {
@@ -18,17 +34,28 @@ static void force(struct registered_run *run)
     log_event(LOG_WARNING, "run_ending", "run", run->live->id, "reason", run_end_name(run->forced),
               "text", run->forced_text, NULL);
     registered_enter(run, REGISTERED_ENDING);
-    if (run->peer != NULL) // an implicit run has none
+    if (run->peer != NULL) { // an implicit run has none
         control_peer_send(run->peer, &message);
+        schedule_grace(run, OVERDUE_GRACES * run->kill_grace_us + OVERDUE_US);
+    }
     if (options->cancel != NULL)
         options->cancel(run->live, options->context);
 }
 
 static void on_grace(evutil_socket_t fd, short what, void *context)
 {
+    struct registered_run *run = context;
+    const struct run_registry_options *options = &run->registry->options;
     (void)fd;
     (void)what;
-    force(context);
+    if (run->state != REGISTERED_ENDING) {
+        force(run);
+        return;
+    }
+    log_event(LOG_ERR, "run_does_not_end", "run", run->live->id, "pid", log_int(run->asked.pid),
+              NULL);
+    if (options->overdue != NULL)
+        options->overdue(run->live, options->context);
 }
 
 static struct registered_run *set_forced(struct run_registry *registry, struct live_run *live,
@@ -59,8 +86,6 @@ void run_registry_end_later(struct run_registry *registry, struct live_run *live
     struct registered_run *run = set_forced(registry, live, reason, text);
     if (run == NULL || run->grace != NULL || run->idle != NULL)
         return;
-    struct timeval grace = {run->kill_grace_us / 1000000, run->kill_grace_us % 1000000};
-    run->grace = evtimer_new(registry->options.base, on_grace, run);
-    if (run->grace == NULL || event_add(run->grace, &grace) < 0)
+    if (!schedule_grace(run, run->kill_grace_us))
         force(run);
 }

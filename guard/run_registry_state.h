@@ -29,7 +29,8 @@ struct registered_run {
     struct live_run *live; // from REGISTERED_STARTING on
     enum run_end forced;   // RUN_LIVE: nobody has ended it by force
     char forced_text[CONTROL_TEXT_MAX];
-    struct event *grace; // until it is killed, if it does not end by itself; NULL: none runs
+    struct event *grace; // until it is killed, if it does not end by itself; then until that shows
+                         // no effect; NULL: none runs
     struct control_run_ended ended; // from REGISTERED_SETTLING on
     // Of an implicit run, see run_registry_implicit.c:
     unsigned char job_key_digest[AGENT_KEY_DIGEST_BYTES];

@@ -4,6 +4,7 @@
 #include "batches.h"
 #include "budget.h"
 #include "ceiling_text.h"
+#include "cgroup_helper_client.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "config.h"
@@ -153,6 +154,14 @@ static void on_run_cancel(struct live_run *run, void *context)
 {
     struct serve *serve = context;
     exchange_cancel_run(&serve->proxy, run);
+}
+
+// A supervisor in a scope of the root helper's can be killed with its run. Of others systemd, or
+// whoever started them, is in charge.
+static void on_run_overdue(struct live_run *run, void *context)
+{
+    (void)context;
+    cgroup_helper_kill(CGROUP_HELPER_SOCKET, run->id);
 }
 
 static void on_run_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
@@ -399,6 +408,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                   .may_open = may_open,
                                   .opened = on_run_opened,
                                   .cancel = on_run_cancel,
+                                  .overdue = on_run_overdue,
                                   .closed = on_run_closed,
                                   .context = serve,
                               },

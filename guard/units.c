@@ -4,12 +4,9 @@
 
 #include "cleanup.h"
 #include "config_option.h"
+#include "run_limits.h"
 
 #include <inttypes.h>
-
-// On top of the run's own limits: the supervisor and its watchdog.
-#define SUPERVISOR_MEMORY_BYTES (32 << 20)
-#define SUPERVISOR_TASKS 16
 
 static void print_schedule(const struct config_job *job, FILE *stream)
 {
@@ -21,19 +18,18 @@ static void print_schedule(const struct config_job *job, FILE *stream)
     fprintf(stream, "%s=%s\n", delay, text != NULL ? text : "0");
 }
 
-static void print_limit(const char *name, int64_t limit, int64_t extra, FILE *stream)
+static void print_limit(const char *name, int64_t limit, FILE *stream)
 {
-    int64_t sum;
-    if (limit != LIMIT_NONE && !__builtin_add_overflow(limit, extra, &sum))
-        fprintf(stream, "%s=%" PRId64 "\n", name, sum);
+    if (limit != LIMIT_NONE)
+        fprintf(stream, "%s=%" PRId64 "\n", name, limit);
 }
 
 static void print_limits(const struct config_job *job, FILE *stream)
 {
-    const struct run_limits *limits = &job->limits;
-    print_limit("MemoryMax", limits->memory_max_bytes, SUPERVISOR_MEMORY_BYTES, stream);
-    print_limit("MemorySwapMax", limits->memory_swap_max_bytes, 0, stream);
-    print_limit("TasksMax", limits->tasks_max, SUPERVISOR_TASKS, stream);
+    const struct run_limits limits = run_limits_of_unit(&job->limits);
+    print_limit("MemoryMax", limits.memory_max_bytes, stream);
+    print_limit("MemorySwapMax", limits.memory_swap_max_bytes, stream);
+    print_limit("TasksMax", limits.tasks_max, stream);
 }
 
 // The texts are those of packaging/systemd/reeve@.timer and reeve@.service, which explain them.
@@ -46,6 +42,7 @@ void units_print_timer(const struct config_job *job, FILE *stream)
           stream);
     print_schedule(job, stream);
     fputs("Persistent=yes\n"
+          "AccuracySec=1s\n"
           "\n"
           "[Install]\n"
           "WantedBy=timers.target\n",

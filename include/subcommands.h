@@ -14,4 +14,5 @@ int credential_main(int argc, char **argv);
 int price_main(int argc, char **argv);
 int alert_main(int argc, char **argv);
 int config_main(int argc, char **argv);
+int cgroup_helper_main(int argc, char **argv);
 int units_main(int argc, char **argv);

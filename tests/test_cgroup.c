@@ -1,7 +1,7 @@
 // Checks what is written to and read from cgroup v2 files, in a tree of ordinary files, and the
 // files that v1 and v2 share. Real cgroups are in test_run.c.
-#include "cgroup_backend.h"
 #include "cgroup_events.h"
+#include "cgroup_place.h"
 #include "run_limits.h"
 
 #include <check.h>
@@ -226,15 +226,64 @@ START_TEST(kill_is_one_by_one_where_it_cannot)
 }
 END_TEST
 
-START_TEST(a_delegated_place_is_ours)
+// Delegates the cgroup ID to this user. False: this file system cannot tell.
+static bool delegate(void)
 {
-    if (setxattr(path_of(ID), "user.delegate", "1", 1, 0) != 0) {
-        ck_assert_int_eq(errno, ENOTSUP); // not on this file system
+    if (setxattr(path_of(ID), "user.delegate", "1", 1, 0) == 0)
+        return true;
+    ck_assert_int_eq(errno, ENOTSUP);
+    return false;
+}
+
+START_TEST(a_delegated_cgroup_is_ours)
+{
+    enum cgroup_own own;
+    write_file(ID "/cgroup.procs", "123\n");
+    if (!delegate())
         return;
-    }
-    ck_assert_int_eq(cgroup_v2_find_place(&place, top, "/" ID, &err), 0);
+    ck_assert_int_eq(cgroup_place_look(&place, &own, top, "/" ID, &err), 0);
+    ck_assert_int_eq(own, CGROUP_OWN_USABLE);
     ck_assert_str_eq(place.directory, path_of(ID));
     ck_assert(place.holds_supervisor);
+}
+END_TEST
+
+START_TEST(one_with_other_processes_is_shared)
+{
+    enum cgroup_own own;
+    write_file(ID "/cgroup.procs", "123\n124\n");
+    if (!delegate())
+        return;
+    ck_assert_int_eq(cgroup_place_look(&place, &own, top, "/" ID, &err), 0);
+    ck_assert_int_eq(own, CGROUP_OWN_SHARED);
+}
+END_TEST
+
+START_TEST(one_that_is_not_delegated_is_foreign)
+{
+    enum cgroup_own own;
+    write_file(ID "/cgroup.procs", "123\n");
+    ck_assert_int_eq(cgroup_place_look(&place, &own, top, "/" ID, &err), 0);
+    ck_assert_int_eq(own, CGROUP_OWN_FOREIGN);
+}
+END_TEST
+
+START_TEST(one_that_is_delegated_to_another_user_is_foreign)
+{
+    enum cgroup_own own;
+    write_file(ID "/cgroup.procs", "123\n");
+    if (geteuid() != 0 || !delegate())
+        return;
+    ck_assert_int_eq(chmod(top, 0755), 0);
+    pid_t pid = fork(); // teardown needs its rights
+    if (pid == 0)
+        _exit(setuid(65534) == 0 && cgroup_place_look(&place, &own, top, "/" ID, &err) == 0 &&
+                      own == CGROUP_OWN_FOREIGN
+                  ? 0
+                  : 1);
+    int status;
+    waitpid(pid, &status, 0);
+    ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -242,7 +291,7 @@ START_TEST(root_has_a_place_of_its_own)
 {
     if (geteuid() != 0)
         return;
-    ck_assert_int_eq(cgroup_v2_find_place(&place, top, "/" ID, &err), 0);
+    ck_assert_int_eq(cgroup_place_of_root(&place, top, &err), 0);
     ck_assert_str_eq(place.directory, path_of("reeve"));
     ck_assert(!place.holds_supervisor);
     ck_assert(exists("reeve"));
@@ -252,19 +301,31 @@ END_TEST
 
 START_TEST(others_are_told_what_to_do)
 {
-    pid_t pid = fork(); // teardown needs its rights
+    pid_t pid = fork();
     if (pid == 0) {
         if (geteuid() == 0 && setuid(65534) != 0)
             _exit(1);
-        int result = cgroup_v2_find_place(&place, top, "/" ID, &err);
-        _exit(result == -EPERM && strstr(err.text, "Delegate=yes") != NULL &&
-                      strstr(err.text, "--no-cgroup") != NULL
-                  ? 0
-                  : 1);
+        int result = cgroup_place_of_root(&place, top, &err);
+        _exit(result == -EPERM && strstr(err.text, "--no-cgroup") != NULL ? 0 : 1);
     }
     int status;
     waitpid(pid, &status, 0);
     ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(the_path_of_a_process_is_read)
+{
+    char found[RUN_CGROUP_PATH_MAX] = "untouched";
+    int fd = open(top, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(cgroup_read_path(fd, found, &err), -ENOENT);
+    write_file("cgroup", "12:memory:/x\n1:name=systemd:/y\n");
+    ck_assert_int_eq(cgroup_read_path(fd, found, &err), -ENOENT);
+    ck_assert_str_eq(found, "untouched");
+    write_file("cgroup", "1:name=systemd:/y\n0::/system.slice/a b.service\n");
+    ck_assert_int_eq(cgroup_read_path(fd, found, &err), 0);
+    ck_assert_str_eq(found, "/system.slice/a b.service");
+    close(fd);
 }
 END_TEST
 
@@ -304,9 +365,13 @@ int main(void)
     tcase_add_test(tests, events_wake_us);
     tcase_add_test(tests, kill_is_one_write_where_the_kernel_can);
     tcase_add_test(tests, kill_is_one_by_one_where_it_cannot);
-    tcase_add_test(tests, a_delegated_place_is_ours);
+    tcase_add_test(tests, a_delegated_cgroup_is_ours);
+    tcase_add_test(tests, one_with_other_processes_is_shared);
+    tcase_add_test(tests, one_that_is_not_delegated_is_foreign);
+    tcase_add_test(tests, one_that_is_delegated_to_another_user_is_foreign);
     tcase_add_test(tests, root_has_a_place_of_its_own);
     tcase_add_test(tests, others_are_told_what_to_do);
+    tcase_add_test(tests, the_path_of_a_process_is_read);
     tcase_add_test(tests, files);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

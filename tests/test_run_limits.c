@@ -68,6 +68,21 @@ START_TEST(negative_is_refused)
 }
 END_TEST
 
+START_TEST(the_unit_has_room_for_the_supervisor)
+{
+    struct run_limits limits = run_limits_none();
+    struct run_limits above = run_limits_of_unit(&limits);
+    ck_assert_mem_eq(&above, &limits, sizeof(limits));
+    limits.memory_max_bytes = 512 << 20;
+    limits.memory_swap_max_bytes = 0;
+    limits.tasks_max = INT64_MAX - 1;
+    above = run_limits_of_unit(&limits);
+    ck_assert_int_eq(above.memory_max_bytes, (512 + 32) << 20);
+    ck_assert_int_eq(above.memory_swap_max_bytes, 0);
+    ck_assert_int_eq(above.tasks_max, LIMIT_NONE);
+}
+END_TEST
+
 START_TEST(every_member_has_a_name)
 {
     ck_assert_uint_eq(run_limit_name_count * sizeof(int64_t), sizeof(struct run_limits));
@@ -83,6 +98,7 @@ int main(void)
     tcase_add_test(tests, tighter_is_taken);
     tcase_add_loop_test(tests, looser_is_refused, 0, (int)run_limit_name_count);
     tcase_add_test(tests, negative_is_refused);
+    tcase_add_test(tests, the_unit_has_room_for_the_supervisor);
     tcase_add_test(tests, every_member_has_a_name);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

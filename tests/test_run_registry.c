@@ -5,7 +5,7 @@
 
 static struct guard_daemon daemon_;
 static struct error err;
-static int opened, cancelled, closed;
+static int opened, cancelled, overdue, closed;
 static enum run_end closed_as;
 static int64_t closed_at_bytes;
 static bool may_open;
@@ -32,6 +32,13 @@ static void on_cancel(struct live_run *run, void *context)
     cancelled++;
 }
 
+static void on_overdue(struct live_run *run, void *context)
+{
+    (void)run;
+    (void)context;
+    overdue++;
+}
+
 static void on_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
                       void *context)
 {
@@ -47,10 +54,12 @@ static void setup(void)
     may_open = true;
     guard_daemon_open(&daemon_,
                       "[Reeve]\nSlots=1\n"
-                      "[Job tight]\nMemoryMax=64M\nCostMax=$1\nKillGrace=3s\n",
+                      "[Job tight]\nMemoryMax=64M\nCostMax=$1\nKillGrace=3s\n"
+                      "[Job hasty]\nKillGrace=0\n",
                       (struct run_registry_options){.may_open = on_may_open,
                                                     .opened = on_opened,
                                                     .cancel = on_cancel,
+                                                    .overdue = on_overdue,
                                                     .closed = on_closed});
 }
 
@@ -297,6 +306,23 @@ START_TEST(ended_by_force)
 }
 END_TEST
 
+START_TEST(a_supervisor_that_does_not_kill_is_overdue)
+{
+    struct control_client *client = ask("hasty", 0);
+    struct control_message granted = expect(client, CONTROL_GRANTED);
+    say_started(client);
+    run_registry_end(daemon_.registry, live(&granted), RUN_CEILING, "it is spent");
+    expect(client, CONTROL_RUN_KILL);
+    ck_assert_int_eq(overdue, 0);
+    while (overdue == 0)
+        event_base_loop(daemon_.base, EVLOOP_ONCE);
+    ck_assert_int_eq(cancelled, 1); // that was done long ago
+    say_ended(client, RUN_EXITED, 0);
+    ck_assert_int_eq(expect(client, CONTROL_SETTLED).settled.end, RUN_CEILING);
+    control_client_close(client);
+}
+END_TEST
+
 START_TEST(reeve_kill)
 {
     struct control_client *client = ask("tight", 0);
@@ -433,6 +459,7 @@ int main(void)
     tcase_add_test(tests, waiting_ends_in_time);
     tcase_add_test(tests, a_lost_supervisor_is_a_lost_run);
     tcase_add_test(tests, ended_by_force);
+    tcase_add_test(tests, a_supervisor_that_does_not_kill_is_overdue);
     tcase_add_test(tests, reeve_kill);
     tcase_add_test(tests, an_exhausted_ceiling_starts_nothing);
     tcase_add_test(tests, a_journal_that_fails_starts_nothing);
