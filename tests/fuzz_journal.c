@@ -160,7 +160,8 @@ static void follow(const struct journal_cursor *start, struct journal_cursor *mi
         abort();
     while (steps_max-- > 0) {
         enum journal_follow_result result = journal_follow_next(follower, &follow, &err);
-        assert(left-- > 0);
+        assert(left > 0);
+        left--;
         if (result == JOURNAL_FOLLOW_ERROR)
             assert(err.code == -ENOTSUP); // a newer format
         if (result == JOURNAL_FOLLOW_ERROR || result == JOURNAL_FOLLOW_NOTHING_YET)

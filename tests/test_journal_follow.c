@@ -398,60 +398,6 @@ START_TEST(a_cursor_at_the_head_of_a_lost_segment_is_lost)
     close(fd);
     fixture_open(&fixture);
     write_until_segment(3);
-    fixture_steps(&fixture, 5);
-    fixture_close(&fixture);
-    reader_init(&reader, NULL);
-    reader_catch_up(&reader);
-    cursor = reader.follow.cursor;
-    reader_done(&reader);
-
-    // The records that went are followed by others, past the place of the cursor.
-    cut_to(entries_up_to(2) - 1 - samples_below(&fixture.samples, 20));
-    fixture_open(&fixture);
-    write_until_segment(4);
-    reader_init(&reader, &cursor);
-    ck_assert_int_eq(reader_next(&reader), JOURNAL_FOLLOW_GAP);
-    ck_assert_int_eq(reader.follow.gap.kind, JOURNAL_GAP_CURSOR_LOST);
-    ck_assert_uint_eq(reader.follow.gap.segment, cursor.segment);
-    ck_assert_uint_eq(reader.follow.cursor.segment, 1);
-    reader_catch_up(&reader);
-    ck_assert_uint_eq(reader.entry, fixture.log_count);
-    reader_done(&reader);
-
-    // A cursor before the cut is still good.
-    reader_init(&reader, NULL);
-    while (reader.entry < entries_up_to(1) + 5 && reader_next(&reader) == JOURNAL_FOLLOW_RECORD)
-        reader_take(&reader);
-    journal_follow_close(reader.follower);
-    reader_open(&reader, &reader.follow.cursor);
-    reader_catch_up(&reader);
-    ck_assert_uint_eq(reader.entry, fixture.log_count);
-    reader_done(&reader);
-    fixture_done(&fixture);
-}
-END_TEST
-
-START_TEST(a_cursor_at_the_head_of_a_lost_segment_is_lost)
-{
-    struct reader reader;
-    struct journal_header header;
-    fixture_init(&fixture, JOURNAL_SEGMENT_BYTES_MIN, 1);
-    fixture_open(&fixture);
-    write_until_segment(2);
-    fixture_close(&fixture);
-    int fd = fixture_open_segment(&fixture, 2, O_RDWR);
-    ck_assert_int_eq(journal_header_read(fd, &header, NULL), 0);
-    struct journal_cursor cursor = {2, JOURNAL_SEGMENT_HEADER_BYTES, header.crc};
-    cut_to(entries_up_to(1) - 10); // and with it goes what was in segment 2, not its name
-    ck_assert_int_eq(ftruncate(fd, JOURNAL_SEGMENT_HEADER_BYTES), 0);
-    ck_assert_int_eq(ftruncate(fd, JOURNAL_SEGMENT_BYTES_MIN), 0);
-    int again = fixture_open_segment(&fixture, 2, O_RDWR | O_CREAT);
-    ck_assert_int_eq(copy_file_range(fd, &(off_t){0}, again, NULL, JOURNAL_SEGMENT_BYTES_MIN, 0),
-                     JOURNAL_SEGMENT_BYTES_MIN);
-    close(again);
-    close(fd);
-    fixture_open(&fixture);
-    write_until_segment(3);
     reader_init(&reader, &cursor);
     ck_assert_int_eq(reader_next(&reader), JOURNAL_FOLLOW_GAP);
     ck_assert_int_eq(reader.follow.gap.kind, JOURNAL_GAP_CURSOR_LOST);
