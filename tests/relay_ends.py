@@ -344,9 +344,12 @@ def case_too_large():
 
 def case_large_batch():
     """a batch of more than 32 MB passes"""
-    body = b'{"requests": []' + b" " * (33 * MB) + b"}"
-    _, request, answer = exchange(body, plain("batch", b"{}"), path="/v1/messages/batches")
-    equal((request.body == body, answer.status), (True, 200))
+    requests = [{"custom_id": f"a{i}", "params": {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": [
+        {"role": "user", "content": "x" * MB}]}} for i in range(33)]
+    body = json.dumps({"requests": requests}).encode()
+    refusal = plain("batch", b"{}", "400 Bad Request")  # so that there is no batch to follow
+    _, request, answer = exchange(body, refusal, path="/v1/messages/batches")
+    equal((request.body == body, answer.status), (True, 400))
 
 
 # ---- connections
