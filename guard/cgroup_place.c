@@ -108,11 +108,26 @@ static int ask_for_scope(const char *run_id, const struct run_limits *limits, st
     if (ask_helper(run_id, &above, &helper_err) == 0 ||
         ask_manager(SYSTEMD_USER, run_id, &above, &manager_err) == 0)
         return 0;
-    return error_set(err, -EPERM,
-                     "%.100s; %.100s. Start it by reeve@JOB.service or another service with "
-                     "Delegate=yes, become a member of the group reeve, have loginctl "
-                     "enable-linger, or say --no-cgroup",
-                     helper_err.text, manager_err.text);
+    return error_set(err, -EPERM, "%.120s; %.120s", helper_err.text, manager_err.text);
+}
+
+// Has a scope made, and uses it if this process is in it now. That it is delegated has been asked
+// for: a user's manager (systemd 252) does not mark it so.
+static int use_scope(struct cgroup_v2_place *place, const char *run_id,
+                     const struct run_limits *limits, struct error *err)
+{
+    char name[CGROUP_HELPER_UNIT_MAX];
+    enum cgroup_own own;
+    int result = ask_for_scope(run_id, limits, err);
+    if (result == 0)
+        result = look_here(place, &own, err);
+    if (result < 0)
+        return result;
+    cgroup_helper_unit(run_id, name);
+    if (strcmp(strrchr(place->directory, '/') + 1, name) != 0)
+        return error_set(err, -EPERM, "systemd has put this process into %s in place of %s",
+                         place->directory, name);
+    return 0;
 }
 
 int cgroup_place_of_root(struct cgroup_v2_place *place, const char *mount, struct error *err)
@@ -133,6 +148,19 @@ int cgroup_place_of_root(struct cgroup_v2_place *place, const char *mount, struc
     return cgroup_file_write(fd, "cgroup.subtree_control", "+memory +pids +cpu", err);
 }
 
+static int say_what_helps(const char *why, int code, struct error *err)
+{
+    struct error cause;
+    if (err == NULL)
+        return code;
+    cause = *err;
+    return error_set(err, code,
+                     "no cgroup can be made: the own one %s; %.250s. Start it in a service with "
+                     "Delegate=yes (reeve@JOB is one), as a member of the group reeve or after "
+                     "loginctl enable-linger; or say --no-cgroup",
+                     why, cause.text);
+}
+
 int cgroup_place_find(struct cgroup_v2_place *place, const char *run_id,
                       const struct run_limits *limits, struct error *err)
 {
@@ -143,19 +171,10 @@ int cgroup_place_find(struct cgroup_v2_place *place, const char *run_id,
         return result;
     if (own != CGROUP_OWN_USABLE) {
         const char *why = own == CGROUP_OWN_SHARED ? "holds other processes" : "is not delegated";
-        if (sd_booted() <= 0) {
-            result = cgroup_place_of_root(&found, CGROUP_MOUNT, err);
-        } else {
-            result = ask_for_scope(run_id, limits, err);
-            if (result == 0)
-                result = look_here(&found, &own, err);
-            if (result == 0 && own != CGROUP_OWN_USABLE)
-                result = error_set(err, -EPERM, "the scope of the run cannot be used");
-        }
-        if (result < 0) {
-            error_wrap(err, "no cgroup can be made, as the own one %s", why);
-            return result;
-        }
+        result = sd_booted() > 0 ? use_scope(&found, run_id, limits, err)
+                                 : cgroup_place_of_root(&found, CGROUP_MOUNT, err);
+        if (result < 0)
+            return say_what_helps(why, result, err);
     }
     *place = found;
     return 0;

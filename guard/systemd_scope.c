@@ -81,9 +81,9 @@ static int fill_call(sd_bus_message *call, const struct systemd_scope *scope)
         result = sd_bus_message_append(call, "(sv)", "Description", "s", "reeve: a run");
     if (result >= 0 && scope->slice != NULL)
         result = sd_bus_message_append(call, "(sv)", "Slice", "s", scope->slice);
+    // Without After=, which would have a service of Type=oneshot wait for its own end.
     if (result >= 0 && is_service(scope->service))
-        result = sd_bus_message_append(call, "(sv)(sv)", "BindsTo", "as", 1, scope->service,
-                                       "After", "as", 1, scope->service);
+        result = sd_bus_message_append(call, "(sv)", "BindsTo", "as", 1, scope->service);
     if (result >= 0)
         result = append_limit(call, "MemoryMax", scope->memory_max_bytes);
     if (result >= 0)
