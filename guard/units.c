@@ -66,6 +66,7 @@ void units_print_service(const struct config_job *job, const char *program, FILE
             "Delegate=yes\n"
             "KillMode=mixed\n"
             "TimeoutStopSec=2min\n"
+            "SuccessExitStatus=143\n"
             "NoNewPrivileges=yes\n",
             program);
     print_limits(job, stream);

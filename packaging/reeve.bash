@@ -19,10 +19,10 @@ _reeve_words() {
     '') reeve --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' ;;
     run | units) _reeve_jobs ;;
     job) echo key revoke list ;;
+    alert) echo list test ;;
     kill) _reeve_runs ;;
     ledger) echo status verify migrate export move ;;
     credential) echo add list remove ;;
-    alert) echo list test ;;
     price) echo list check ;;
     config) echo check show ;;
     esac
