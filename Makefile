@@ -145,10 +145,21 @@ deb:
 	@packaging/setup.sh build deb
 	@packaging/deb.sh
 
+# The disks of the test guest: VM_KIND=uml or qemu.
+VM_KIND ?= qemu
+
+vm: deb
+	@packaging/setup.sh vm-$(VM_KIND)
+	@tests/vm/image.sh $(VM_KIND) $$(ls build/reeve_*.deb)
+
+check-vm:
+	@packaging/setup.sh build run
+	@VM_KIND=$(VM_KIND) VM_SECONDS=1800 tests/flow_vm.sh
+
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb tests fuzzers benches check check-unit check-ceilings check-bare fuzz demo bench layers format \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-bare fuzz demo bench layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

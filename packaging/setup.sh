@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs, through apt-get, what a use of the sources needs and the machine lacks.
 #
-# usage: packaging/setup.sh USE…    USE: build, run, check, lint, bench, bare, deb, vm, vm-qemu
+# usage: packaging/setup.sh USE…    USE: build, run, check, lint, bench, bare, deb, vm-uml, vm-qemu
 #
 # A need is a Debian package, or package/command where any owner of the command will do.
 # Nothing is asked of the network where nothing is missing.
@@ -19,9 +19,9 @@ needs_of() {
     bench) echo nginx-light/nginx python3/python3 ;;
     bare) echo debootstrap/debootstrap git/git ;;
     deb) echo debhelper dpkg-dev ;;
-    vm) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 user-mode-linux/linux.uml ;;
-    vm-qemu) echo qemu-system-x86/qemu-system-x86_64 ;;
-    *) echo "setup: unknown use $1: build, run, check, lint, bench, bare, deb, vm, vm-qemu" >&2 && return 64 ;;
+    vm-uml) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 user-mode-linux/linux.uml ;;
+    vm-qemu) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 qemu-system-x86/qemu-system-x86_64 ;;
+    *) echo "setup: unknown use $1: build, run, check, lint, bench, bare, deb, vm-uml, vm-qemu" >&2 && return 64 ;;
     esac
 }
 

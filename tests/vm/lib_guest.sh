@@ -8,14 +8,9 @@ CGROUPS=/sys/fs/cgroup
 SEEN=/srv/seen
 FAKE_BOOKS=/run/fake/books.jsonl
 
-# unit_is UNIT PROPERTY VALUE
-unit_is() { [ "$(systemctl show --property "$2" --value "$1")" = "$3" ]; }
 
-# run_is_over UNIT: the service has been started, and has ended.
-run_is_over() {
-    [ "$(systemctl show --property ExecMainExitTimestampMonotonic --value "$1")" != 0 ] &&
-        ! systemctl --quiet is-active "$1"
-}
+# run_is_over UNIT: of a service that has been started.
+run_is_over() { [[ $(systemctl show --property ActiveState --value "$1") =~ ^(inactive|failed)$ ]]; }
 
 # run_job JOB: as its unit, from start to end.
 run_job() {

@@ -1,0 +1,54 @@
+#!/bin/bash
+# The daemon is restarted, and the package upgraded, while agents are at work; missed times of a timer;
+# the books.
+. "$(dirname "$0")/lib_guest.sh"
+
+main_pid() { systemctl show --property MainPID --value reeve.service; }
+
+# Asks for something again and again until $WORK/enough is there; writes what failed to $WORK/refused.
+keep_asking() {
+    while [ ! -e "$WORK/enough" ]; do
+        curl -sS --max-time 60 -o "$WORK/hello" http://127.0.0.1:8377/api/hello 2>>"$WORK/refused" || echo no >>"$WORK/refused"
+        reeve status >/dev/null 2>>"$WORK/refused" || echo no >>"$WORK/refused"
+        echo asked >>"$WORK/asked"
+    done
+}
+
+rm -f $SEEN/slow
+systemctl start reeve@slow.service
+check "a stream is on its way" wait_until 30 test -s $SEEN/slow
+before=$(main_pid)
+touch "$WORK/refused"
+keep_asking &
+asking=$!
+wait_until 10 test -e "$WORK/asked"
+check "the package is upgraded" dpkg --install /srv/build/reeve_*.deb
+equal "its daemon goes on" "$before" "$(main_pid)"
+systemctl restart reeve.service
+check "it can be restarted" systemctl --quiet is-active reeve.service
+check "it is another one" [ "$before" != "$(main_pid)" ]
+touch "$WORK/enough"
+wait $asking
+equal "nobody was refused meanwhile" "" "$(cat "$WORK/refused")"
+check "the run ends by itself" wait_until 30 run_is_over reeve@slow.service
+equal "its stream was not cut" 1 "$(grep -c '^event: message_stop' $SEEN/slow)"
+
+books_are_up_to_date() { reeve status | grep -q '^ledger: up to date'; }
+books_cost() { sed -n 's/.*"billed_pico_usd": *\([0-9]*\).*/\1/p' $FAKE_BOOKS | awk '{ sum += $1 } END { print sum }'; }
+ledger_cost() { reeve ledger export exchange --format csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "cost_usd") column = i } NR > 1 { sum += $column * 1e12 } END { printf "%d\n", sum + 0.5 }'; }
+check "the books follow" wait_until 60 books_are_up_to_date
+equal "and are the upstream's to the picodollar" "$(books_cost)" "$(ledger_cost)"
+check "the report's unit reports" bash -c 'systemctl start reeve-report.service && systemctl show -p Result reeve-report | grep success'
+
+# ---- a machine that was off at the time
+systemctl enable --quiet --now reeve@daily.timer
+systemctl start reeve@daily.service
+check "a daily job has run today" wait_until 30 test -s $SEEN/daily
+systemctl stop reeve@daily.timer
+date --set '+3 days' >/dev/null
+check "not while its timer is off" [ "$(wc -l <$SEEN/daily)" = 1 ]
+systemctl start reeve@daily.timer
+check "what was missed is caught up with" wait_until 90 bash -c "[ \$(wc -l <$SEEN/daily) = 2 ]"
+equal "once for three days" 2 "$(wc -l <$SEEN/daily)"
+systemctl disable --quiet --now reeve@daily.timer
+guest_end
