@@ -33,7 +33,10 @@ uml)
     # Its memory is a file, best on a tmpfs that has the room.
     memory=$work
     [ "$(df --output=avail -B M /dev/shm 2>/dev/null | tr -dc 0-9)" -lt 1200 ] || memory=/dev/shm
-    (timeout 20 env TMPDIR="$memory" linux.uml con=null con0=null,fd:1 </dev/null >"$work/probe" 2>&1) 2>/dev/null || true
+    (
+        exec 2>/dev/null # it aborts, as it has no disk
+        timeout 20 env TMPDIR="$memory" linux.uml con=null con0=null,fd:1 </dev/null >"$work/probe" 2>&1 || true
+    )
     grep -aq 'Linux version' "$work/probe" || give_up "User Mode Linux does not start here"
     command=(env TMPDIR="$memory" linux.uml mem=1G "ubd0=$work/cow.img,$folder/disk.img"
         "ubd1r=$work/disk.tar" root=/dev/ubda con=null con0=null,fd:1 ssl=null "${KERNEL_WORDS[@]}")
