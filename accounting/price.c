@@ -142,11 +142,7 @@ static bool price_part(struct pricing *pricing, const struct price_row *row,
                                               usage->tier == USAGE_TIER_BATCH);
     if (strcmp(row->model, PRICE_MODEL_ANY) == 0)
         pricing->unknown_model = true;
-    pricing->tokens.input += tokens->input;
-    pricing->tokens.output += tokens->output;
-    pricing->tokens.cache_write_5m += tokens->cache_write_5m;
-    pricing->tokens.cache_write_1h += tokens->cache_write_1h;
-    pricing->tokens.cache_read += tokens->cache_read;
+    tokens_add(&pricing->tokens, tokens);
     return add_tokens(&pricing->cost_pico_usd, tokens, &rates);
 }
 
@@ -167,11 +163,7 @@ static struct token_counts sum_iterations(const struct usage *usage, enum usage_
         const struct token_counts *tokens = &usage->iterations[i].tokens;
         if (usage->iterations[i].type != type)
             continue;
-        sum.input += tokens->input;
-        sum.output += tokens->output;
-        sum.cache_write_5m += tokens->cache_write_5m;
-        sum.cache_write_1h += tokens->cache_write_1h;
-        sum.cache_read += tokens->cache_read;
+        tokens_add(&sum, tokens);
     }
     return sum;
 }

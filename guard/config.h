@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "run.h"
+#include "usage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,12 +24,6 @@ enum config_credential_type {
     CONFIG_CREDENTIAL_OAUTH,       // access and refresh token, rewritten as it rotates
     CONFIG_CREDENTIAL_OAUTH_TOKEN, // one long-lived OAuth token
     CONFIG_CREDENTIAL_API_KEY,
-};
-
-enum config_tokens_count {
-    CONFIG_TOKENS_UNCACHED, // input, cache writes and output
-    CONFIG_TOKENS_ALL,      // and cache reads
-    CONFIG_TOKENS_OUTPUT,
 };
 
 enum config_unbounded { CONFIG_UNBOUNDED_DENY, CONFIG_UNBOUNDED_ALLOW };
@@ -55,7 +50,7 @@ struct config_reeve {     // [Reeve]
     int64_t tokens_max_per_day;
     int64_t memory_reserve_bytes;
     int64_t ledger_behind_max_us; // that the books may not get into the ledger without an alert
-    enum config_tokens_count tokens_count;
+    enum tokens_count tokens_count;
     enum config_unbounded unbounded;
     enum config_unknown_ids unknown_ids;
 };

@@ -7,21 +7,6 @@
 static const char *const state_names[] = {"waiting", "starting", "running",
                                           "ending",  "settling", "closed"};
 
-static int64_t counted_tokens(const struct token_counts *tokens, enum config_tokens_count count)
-{
-    int64_t uncached =
-        tokens->input + tokens->cache_write_5m + tokens->cache_write_1h + tokens->output;
-    switch (count) {
-    case CONFIG_TOKENS_UNCACHED:
-        return uncached;
-    case CONFIG_TOKENS_ALL:
-        return uncached + tokens->cache_read;
-    case CONFIG_TOKENS_OUTPUT:
-        break;
-    }
-    return tokens->output;
-}
-
 static void add_run_status(const struct registered_run *run, struct status *status)
 {
     const struct live_run *live = run->live;
@@ -38,7 +23,7 @@ static void add_run_status(const struct registered_run *run, struct status *stat
     entry->cost_pico_usd = live->cost_pico_usd;
     entry->cost_max_pico_usd = live->limits.cost_max_pico_usd;
     entry->counted_tokens =
-        counted_tokens(&live->tokens, run->registry->options.config->reeve.tokens_count);
+        tokens_counted(&live->tokens, run->registry->options.config->reeve.tokens_count);
     entry->tokens_max = live->limits.tokens_max;
     entry->exchanges = live->exchanges;
     entry->exchanges_in_flight = live->exchanges_in_flight;

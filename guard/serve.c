@@ -339,11 +339,6 @@ static int credentials_load(struct serve *serve, const char *credential_file, st
 
 static int proxy_open(struct serve *serve, struct error *err)
 {
-    static const enum tokens_count counts[] = {
-        [CONFIG_TOKENS_UNCACHED] = TOKENS_UNCACHED,
-        [CONFIG_TOKENS_ALL] = TOKENS_ALL,
-        [CONFIG_TOKENS_OUTPUT] = TOKENS_OUTPUT,
-    };
     const struct config_reeve *options = &serve->config.reeve;
     serve->runs = run_table_new();
     if (serve->runs == NULL)
@@ -371,7 +366,7 @@ static int proxy_open(struct serve *serve, struct error *err)
         .allows_unknown_ids = options->unknown_ids == CONFIG_UNKNOWN_IDS_ALLOW,
         .spool_directory = serve->paths.state_dir,
         .free_refusals = serve->free_refusals,
-        .tokens_count = counts[options->tokens_count],
+        .tokens_count = options->tokens_count,
         .wait_max_s = options->wait_max_us / 1000000,
         .find_job_key = on_job_key,
         .run_at_ceiling = on_run_at_ceiling,

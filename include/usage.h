@@ -22,6 +22,15 @@ struct token_counts {
     int64_t cache_read;
 };
 
+static inline void tokens_add(struct token_counts *sum, const struct token_counts *tokens)
+{
+    sum->input += tokens->input;
+    sum->output += tokens->output;
+    sum->cache_write_5m += tokens->cache_write_5m;
+    sum->cache_write_1h += tokens->cache_write_1h;
+    sum->cache_read += tokens->cache_read;
+}
+
 // What a token ceiling counts.
 enum tokens_count {
     TOKENS_UNCACHED, // input, cache writes and output

@@ -85,11 +85,7 @@ void settle_add_to_run(struct live_run *run, const struct journal_settlement *re
 {
     run->exchanges++;
     run->cost_pico_usd += record->cost_pico_usd;
-    run->tokens.input += record->tokens.input;
-    run->tokens.output += record->tokens.output;
-    run->tokens.cache_write_5m += record->tokens.cache_write_5m;
-    run->tokens.cache_write_1h += record->tokens.cache_write_1h;
-    run->tokens.cache_read += record->tokens.cache_read;
+    tokens_add(&run->tokens, &record->tokens);
 }
 
 static void log_settlement(const struct journal_settlement *record)

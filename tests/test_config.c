@@ -34,7 +34,7 @@ START_TEST(defaults_need_no_file)
     ck_assert_int_eq(config.reeve.slots, 2);
     ck_assert_int_eq(config.reeve.cost_max_per_day_pico_usd, LIMIT_NONE);
     ck_assert_int_eq(config.reeve.memory_reserve_bytes, GB / 2);
-    ck_assert_int_eq(config.reeve.tokens_count, CONFIG_TOKENS_UNCACHED);
+    ck_assert_int_eq(config.reeve.tokens_count, TOKENS_UNCACHED);
     ck_assert_int_eq(config.reeve.unbounded, CONFIG_UNBOUNDED_ALLOW);
     ck_assert(!config.reeve.listen_anywhere);
     ck_assert_uint_eq(config.job_count + config.credential_count + config.alert_count, 0);
@@ -78,7 +78,7 @@ START_TEST(everything_is_read)
                      0);
     ck_assert_int_eq(config.reeve.slots, 7);
     ck_assert_int_eq(config.reeve.cost_max_per_day_pico_usd, 10000000000000);
-    ck_assert_int_eq(config.reeve.tokens_count, CONFIG_TOKENS_ALL);
+    ck_assert_int_eq(config.reeve.tokens_count, TOKENS_ALL);
     ck_assert_int_eq(config.reeve.unbounded, CONFIG_UNBOUNDED_DENY);
     const struct config_credential *credential = config_find_credential(&config, "main");
     ck_assert_ptr_nonnull(credential);
