@@ -154,7 +154,7 @@ vm: deb
 
 check-vm:
 	@packaging/setup.sh build run
-	@VM_KIND=$(VM_KIND) VM_SECONDS=1800 tests/flow_vm.sh
+	@VM_KIND=$(VM_KIND) VM_SECONDS=1800 VM_STRICT=1 tests/flow_vm.sh
 
 clean:
 	rm -rf build reeve

@@ -2,12 +2,14 @@
 # Boots the test guest, and prints what its flows say: boot.sh uml|qemu PACKAGE.deb FLOW…
 #
 # uml: User Mode Linux, up in ten seconds, without PSI. qemu: the distribution's own kernel, emulated.
-# Nothing that the guest does reaches its cached disk. Exit code 77: it cannot be had on this machine.
+# Nothing that the guest does reaches its cached disk. Exit codes: 1 a test failed or the guest died;
+# 75 it stood still, or was not done in $VM_SECONDS; 77 it cannot be had on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 KIND=$1 DEB=$2
 SECONDS_MAX=${VM_SECONDS:-900}
+SILENCE_MAX=120 # seconds; guest.sh says something every few, so a longer silence is the emulator's
 FAKE=${FAKE:-build/plain/tests/fake_claude}
 KERNEL_WORDS=(rw init=/lib/systemd/systemd quiet loglevel=1 systemd.show_status=no)
 
@@ -17,7 +19,7 @@ give_up() {
 }
 
 [ "$(id -u)" = 0 ] || give_up "it takes root"
-folder=$(tests/vm/image.sh "$KIND" "$DEB") || give_up "the guest's disk cannot be made, see build/vm/$KIND.log"
+folder=$(timeout 300 tests/vm/image.sh "$KIND" "$DEB") || give_up "the guest's disk cannot be made, see build/vm/$KIND.log"
 work=$(mktemp -d "${TMPDIR:-/tmp}/reeve-vm.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
@@ -49,11 +51,24 @@ qemu)
         -append "root=/dev/vda console=ttyS0 ${KERNEL_WORDS[*]}")
     ;;
 esac
-TMPDIR=$work timeout -k 5 "$SECONDS_MAX" "${command[@]}" </dev/null 2>"$work/errors" | sed -u 's/\r//g' |
-    tee "$work/console" | grep --line-buffered -aE '^(ok|not ok|skipped|---|    )' || true
-grep -aq '^guest: done' "$work/console" || {
-    echo "not ok the guest runs to its end"
-    tail -q -n 30 "$work/console" "$work/errors" | tr -cd '[:print:]\n' | sed 's/^/    /'
-    exit 1
-}
-! grep -aq '^not ok' "$work/console"
+flow=boot stop=
+exec {console}< <(TMPDIR=$work exec timeout -k 5 "$SECONDS_MAX" "${command[@]}" </dev/null 2>"$work/errors")
+guest=$!
+while IFS= read -r -t $SILENCE_MAX -u "$console" line || { [ $? -le 128 ] || stop="stood still" && false; }; do
+    line=${line//$'\r'/}
+    echo "$line" >>"$work/console"
+    case $line in
+    '--- '*) flow=${line#--- } && echo "$line" ;;
+    'ok '* | 'not ok '* | 'skipped '* | '    '*) echo "$line" ;;
+    esac
+done
+[ -z "$stop" ] || kill "$guest"
+status=0
+wait "$guest" || status=$?
+[ $status != 124 ] || stop="was not done in $SECONDS_MAX s"
+! grep -aq '^not ok' "$work/console" || exit 1
+! grep -aq '^guest: done' "$work/console" || exit 0
+[ -z "$stop" ] || { echo "the guest $stop, in $flow" && exit 75; }
+echo "not ok the guest runs to its end"
+tail -q -n 30 "$work/console" "$work/errors" | tr -cd '[:print:]\n' | sed 's/^/    /'
+exit 1
