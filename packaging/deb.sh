@@ -5,6 +5,7 @@
 # compiled again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+unset BUILD SANITIZE MAKEFLAGS # of a build for tests: a package is built its own way
 
 TREE=build/deb/reeve
 LOG=$PWD/build/deb/log
