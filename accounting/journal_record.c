@@ -124,7 +124,7 @@ static const struct field settlement_fields[] = {
     INT64(settlement, web_fetch_requests),
     INT(settlement, attempt),
     INT(settlement, http_status),
-    ENUM(settlement, end, EXCHANGE_RESULTS_GONE),
+    ENUM(settlement, end, EXCHANGE_RETRIED),
     ENUM(settlement, speed, USAGE_SPEED_FAST),
     ENUM(settlement, tier, USAGE_TIER_BATCH),
     ENUM(settlement, geo, USAGE_GEO_US),
@@ -263,9 +263,14 @@ const char *exchange_end_name(enum exchange_end end)
 {
     static const char *const names[] = {
         "complete",  "upstream_error", "stream_error", "cut",          "client_gone",
-        "cancelled", "not_sent",       "orphaned",     "results_gone",
+        "cancelled", "not_sent",       "orphaned",     "results_gone", "retried",
     };
     return names[end];
+}
+
+bool exchange_end_is_request(enum exchange_end end)
+{
+    return end != EXCHANGE_NOT_SENT && end != EXCHANGE_RETRIED;
 }
 
 // Encoding.

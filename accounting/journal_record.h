@@ -55,10 +55,15 @@ enum exchange_end {
     EXCHANGE_NOT_SENT,       // no connection: nothing went out, nothing is billed
     EXCHANGE_ORPHANED,       // reserved before a crash; charged in full
     EXCHANGE_RESULTS_GONE,   // of a batch: the results cannot be read any more; charged in full
+    EXCHANGE_RETRIED,        // a status other than 2xx, which the agent has not seen: it was tried
+                             // again; nothing is billed, and it is no request of the agent's
 };
 
 // The words that the ledger and --json use.
 const char *exchange_end_name(enum exchange_end end);
+
+// Whether it counts as a request of the agent's.
+bool exchange_end_is_request(enum exchange_end end);
 
 struct journal_run_open {
     char run_id[RUN_ID_MAX];

@@ -74,7 +74,7 @@ static int book_settlement(struct budget *budget, const struct journal_settlemen
         [BUDGET_COST] = settlement->counted_pico_usd,
         [BUDGET_TOKENS] = settlement->counted_tokens,
         [BUDGET_OUTPUT_TOKENS] = settlement->counted_output_tokens,
-        [BUDGET_REQUESTS] = settlement->end == EXCHANGE_NOT_SENT ? 0 : 1,
+        [BUDGET_REQUESTS] = exchange_end_is_request(settlement->end) ? 1 : 0,
     }};
     if (settlement->batch_id[0] != '\0')
         return 0;

@@ -28,10 +28,20 @@ static const struct config_type on_ceiling = {.form = "clamp or deny",
                                               .words =
                                                   (const char *const[]){"clamp", "deny", NULL}};
 static const struct config_type credential_type = {
-    .form = "oauth, oauth-token or api-key",
+    .form = "oauth, oauth-token, api-key or any",
     .parse = config_parse_word,
     .print = config_print_word,
-    .words = (const char *const[]){"oauth", "oauth-token", "api-key", NULL}};
+    .words = (const char *const[]){"oauth", "oauth-token", "api-key", "any", NULL}};
+static const struct config_type serves = {
+    .form = "by-type, claude-code or any",
+    .parse = config_parse_word,
+    .print = config_print_word,
+    .words = (const char *const[]){"by-type", "claude-code", "any", NULL}};
+static const struct config_type cache_ttl = {.form = "client, 5m or 1h",
+                                             .parse = config_parse_word,
+                                             .print = config_print_word,
+                                             .words =
+                                                 (const char *const[]){"client", "5m", "1h", NULL}};
 static const struct config_type alert_kinds = {
     .form = "some of ceiling soft oom timeout escape credential ledger price duplicate cache",
     .parse = config_parse_words,
@@ -77,9 +87,18 @@ const struct config_option config_options[] = {
     REEVE("UnknownIds", deny_or_allow, unknown_ids, "deny"),
     REEVE("LedgerBehindMax", config_type_duration, ledger_behind_max_us, "5min"),
     REEVE("MemoryReserve", config_type_size, memory_reserve_bytes, "512M"),
-    CREDENTIAL("Type", credential_type, type, "oauth"),
+    REEVE("TokenEndpoint", config_type_url, token_endpoint,
+          "https://platform.claude.com/v1/oauth/token"),
+    REEVE("TokenClientId", config_type_text, token_client_id,
+          "9d1c250a-e61b-44d9-88ed-5944d1962f5e"),
+    REEVE("TokenScope", config_type_text, token_scope,
+          "user:profile user:inference user:sessions:claude_code user:mcp_servers "
+          "user:file_upload"),
+    CREDENTIAL("Type", credential_type, type, "any"),
     CREDENTIAL("File", config_type_path, file, ""),
     CREDENTIAL("Priority", config_type_number, priority, "1"),
+    CREDENTIAL("Serves", serves, serves, "by-type"),
+    CREDENTIAL("SwitchAt", config_type_percent, switch_at_percent, "95%"),
     CREDENTIAL("MonthlyFee", config_type_money, monthly_fee_pico_usd, "$0.00"),
     JOB("Command", config_type_text, command, ""),
     JOB("Models", config_type_text, models, ""),
@@ -105,6 +124,7 @@ const struct config_option config_options[] = {
     JOB("OnCalendar", config_type_text, on_calendar, ""),
     JOB("RandomizedDelaySec", config_type_duration, randomized_delay_us, "0"),
     JOB("Key", config_type_text, key, ""),
+    JOB("CacheTtl", cache_ttl, cache_ttl, "client"),
     ALERT("Url", config_type_url, url, ""),
     ALERT("UrlFile", config_type_path, url_file, ""),
     ALERT("UrlCAFile", config_type_path, url_ca_file, ""),
@@ -398,6 +418,19 @@ static int check_alert(const struct config_alert *alert, struct error *err)
     return 0;
 }
 
+// Encrypted, or to this machine.
+static bool url_is_private(const char *url)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+    if (strncmp(url, "http://", 7) != 0)
+        return true;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+        if (strncmp(url + 7, hosts[i], strlen(hosts[i])) == 0 &&
+            strchr(":/", url[7 + strlen(hosts[i])]) != NULL)
+            return true;
+    return false;
+}
+
 int config_check(const struct config *config, struct error *err)
 {
     const struct config_reeve *reeve = &config->reeve;
@@ -407,10 +440,11 @@ int config_check(const struct config *config, struct error *err)
             "Listen=%s: anybody who reaches this address could spend; write a loopback "
             "address such as 127.0.0.1:8377, or ListenAnywhere=yes as well",
             reeve->listen);
-    for (size_t i = 0; i < config->credential_count; i++)
-        if (config->credentials[i].file == NULL)
-            return error_set(err, -EINVAL, "[Credential %s]: write File=, where the credential is",
-                             config->credentials[i].name);
+    if (!url_is_private(reeve->token_endpoint))
+        return error_set(err, -EINVAL,
+                         "TokenEndpoint=%s: a refresh token would cross a network in the clear; "
+                         "write an https:// URL",
+                         reeve->token_endpoint);
     for (size_t i = 0; i < config->alert_count; i++) {
         int result = check_alert(&config->alerts[i], err);
         if (result < 0)

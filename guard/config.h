@@ -24,11 +24,15 @@ enum config_credential_type {
     CONFIG_CREDENTIAL_OAUTH,       // access and refresh token, rewritten as it rotates
     CONFIG_CREDENTIAL_OAUTH_TOKEN, // one long-lived OAuth token
     CONFIG_CREDENTIAL_API_KEY,
+    CONFIG_CREDENTIAL_ANY, // whichever its file holds
 };
 
 enum config_unbounded { CONFIG_UNBOUNDED_DENY, CONFIG_UNBOUNDED_ALLOW };
 
 enum config_unknown_ids { CONFIG_UNKNOWN_IDS_DENY, CONFIG_UNKNOWN_IDS_ALLOW };
+enum config_serves { CONFIG_SERVES_BY_TYPE, CONFIG_SERVES_CLAUDE_CODE, CONFIG_SERVES_ANY };
+
+enum config_cache_ttl { CONFIG_CACHE_TTL_CLIENT, CONFIG_CACHE_TTL_5M, CONFIG_CACHE_TTL_1H };
 
 enum config_on_ceiling { CONFIG_ON_CEILING_CLAMP, CONFIG_ON_CEILING_DENY };
 
@@ -44,7 +48,8 @@ struct config_reeve {     // [Reeve]
     char *prices; // a price file in place of the built-in table
     char *time_zone;
     int64_t slots;
-    int64_t wait_max_us; // how long a request is held for reserved money
+    int64_t
+        wait_max_us; // how long a request is held for money that is reserved, or for a credential
     int64_t cost_max_per_day_pico_usd;
     int64_t cost_max_per_month_pico_usd;
     int64_t tokens_max_per_day;
@@ -53,23 +58,28 @@ struct config_reeve {     // [Reeve]
     enum tokens_count tokens_count;
     enum config_unbounded unbounded;
     enum config_unknown_ids unknown_ids;
+    char *token_endpoint;                // where pairs are refreshed
+    char *token_client_id, *token_scope; // where a credential's file does not say
 };
 
 struct config_credential { // [Credential NAME]
     char *name;
     enum config_credential_type type;
-    char *file;       // relative to the state directory
+    char *file;       // relative to the state directory; NULL: as `reeve credential add` stores it
     int64_t priority; // lower is taken first
+    enum config_serves serves;
+    int64_t switch_at_percent; // of a subscription's window; then new sessions go to another one
     int64_t monthly_fee_pico_usd;
 };
 
 struct config_job { // [Job NAME]
     char *name;
-    char *command;               // run by /bin/sh -c
-    char *models;                // names with spaces between; NULL allows all
-    char *key;                   // template of the idempotency key
-    char *on_calendar;           // systemd.time(7)
-    int64_t randomized_delay_us; // at most, after OnCalendar=
+    char *command;                   // run by /bin/sh -c
+    char *models;                    // names with spaces between; NULL allows all
+    char *key;                       // template of the idempotency key
+    enum config_cache_ttl cache_ttl; // that Claude Code is told to ask for
+    char *on_calendar;               // systemd.time(7)
+    int64_t randomized_delay_us;     // at most, after OnCalendar=
     struct run_limits limits;
     int64_t cost_max_per_day_pico_usd;
     int64_t cost_max_per_month_pico_usd;

@@ -75,7 +75,11 @@ static const struct field_table waiting_fields =
           INTEGER(status_waiting, priority), INTEGER(status_waiting, since_us));
 static const struct field_table credential_fields = TABLE(
     TEXT(status_credential, name), TEXT(status_credential, type), TEXT(status_credential, state),
-    INTEGER(status_credential, expires_at_us), TEXT(status_credential, text));
+    TEXT(status_credential, serves), TEXT(status_credential, fingerprint),
+    INTEGER(status_credential, priority), INTEGER(status_credential, expires_at_us),
+    INTEGER(status_credential, until_us), INTEGER(status_credential, served_at_us),
+    INTEGER(status_credential, exchanges), INTEGER(status_credential, refreshes),
+    INTEGER(status_credential, used_percent), TEXT(status_credential, text));
 static const struct field_table ceiling_fields =
     TABLE(TEXT(status_ceiling, scope), TEXT(status_ceiling, period), TEXT(status_ceiling, kind),
           INTEGER(status_ceiling, limit), INTEGER(status_ceiling, settled),
@@ -130,6 +134,10 @@ static const struct field_table message_fields[] = {
                              LIST(control_alerts, alerts, alert_count, alert_fields)),
     [CONTROL_ALERT_TEST] = TABLE(TEXT(control_alert_test, section)),
     [CONTROL_ALERT_TESTED] = TABLE(LIST(control_alert_tested, trials, trial_count, trial_fields)),
+    [CONTROL_CREDENTIAL] = TABLE(WORD(control_credential, verb, CONTROL_CREDENTIAL_VERBS),
+                                 TEXT(control_credential, name)),
+    [CONTROL_CREDENTIAL_DONE] =
+        TABLE(INTEGER(control_credential_done, good), TEXT(control_credential_done, text)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)

@@ -22,22 +22,24 @@
 #define CONTROL_LIST_MAX 2048 // elements of one list in a status
 
 enum control_type {
-    CONTROL_RUN_OPEN = 1, // supervisor → daemon: may I run this?
-    CONTROL_QUEUED,       // daemon → supervisor: wait, this is your place
-    CONTROL_GRANTED,      // daemon → supervisor: go, this is your identity
-    CONTROL_REFUSED,      // daemon → client: no, and why; nothing follows
-    CONTROL_RUN_STARTED,  // supervisor → daemon
-    CONTROL_RUN_KILL,     // daemon → supervisor: end the run; RUN_ENDED is expected
-    CONTROL_RUN_ENDED,    // supervisor → daemon: its cgroup is empty
-    CONTROL_SETTLED,      // daemon → supervisor: the run's account; nothing follows
-    CONTROL_KILL,         // client → daemon: end that run
-    CONTROL_DONE,         // daemon → client: as asked
-    CONTROL_STATUS,       // client → daemon
-    CONTROL_STATUS_REPLY, // daemon → client
-    CONTROL_ALERT_LIST,   // client → daemon
-    CONTROL_ALERTS,       // daemon → client
-    CONTROL_ALERT_TEST,   // client → daemon: send one now
-    CONTROL_ALERT_TESTED, // daemon → client: what came of it
+    CONTROL_RUN_OPEN = 1,    // supervisor → daemon: may I run this?
+    CONTROL_QUEUED,          // daemon → supervisor: wait, this is your place
+    CONTROL_GRANTED,         // daemon → supervisor: go, this is your identity
+    CONTROL_REFUSED,         // daemon → client: no, and why; nothing follows
+    CONTROL_RUN_STARTED,     // supervisor → daemon
+    CONTROL_RUN_KILL,        // daemon → supervisor: end the run; RUN_ENDED is expected
+    CONTROL_RUN_ENDED,       // supervisor → daemon: its cgroup is empty
+    CONTROL_SETTLED,         // daemon → supervisor: the run's account; nothing follows
+    CONTROL_KILL,            // client → daemon: end that run
+    CONTROL_DONE,            // daemon → client: as asked
+    CONTROL_STATUS,          // client → daemon
+    CONTROL_STATUS_REPLY,    // daemon → client
+    CONTROL_ALERT_LIST,      // client → daemon
+    CONTROL_ALERTS,          // daemon → client
+    CONTROL_ALERT_TEST,      // client → daemon: send one now
+    CONTROL_ALERT_TESTED,    // daemon → client: what came of it
+    CONTROL_CREDENTIAL,      // client → daemon: do that with this credential
+    CONTROL_CREDENTIAL_DONE, // daemon → client: what came of it; nothing follows
 };
 
 enum control_refusal {
@@ -106,6 +108,23 @@ struct control_kill {
     char run_id[RUN_ID_MAX];
 };
 
+enum control_credential_verb {
+    CONTROL_CREDENTIAL_RELOAD, // all files, whatever the name
+    CONTROL_CREDENTIAL_CHECK,
+    CONTROL_CREDENTIAL_REFRESH,
+    CONTROL_CREDENTIAL_VERBS,
+};
+
+struct control_credential {
+    enum control_credential_verb verb;
+    char name[JOB_NAME_MAX];
+};
+
+struct control_credential_done {
+    int64_t good; // 1: it is usable, or renewed
+    char text[ERROR_TEXT_MAX];
+};
+
 // A run that has a slot.
 struct status_run {
     char id[RUN_ID_MAX];
@@ -134,8 +153,16 @@ struct status_waiting {
 struct status_credential {
     char name[JOB_NAME_MAX];
     char type[16];
-    char state[16];              // "ready" "expired" "refused" …
-    int64_t expires_at_us;       // -1: it does not, or unknown
+    char state[16];        // "ready" "expired" "refused" …
+    char serves[16];       // "any" "claude-code"
+    char fingerprint[24];  // of the access token, "" without one
+    int64_t priority;      // lower is taken first
+    int64_t expires_at_us; // -1: it does not, or unknown
+    int64_t until_us;      // when its state may change by itself; -1 never
+    int64_t served_at_us;  // the last time; -1 never
+    int64_t exchanges;     // that were answered
+    int64_t refreshes;
+    int64_t used_percent;        // of its fullest window; -1 unknown
     char text[CONTROL_TEXT_MAX]; // what is wrong, "" nothing
 };
 
@@ -231,6 +258,8 @@ struct control_message {
         struct control_alerts alerts;
         struct control_alert_test alert_test;
         struct control_alert_tested alert_tested;
+        struct control_credential credential;
+        struct control_credential_done credential_done;
     };
 };
 

@@ -9,7 +9,9 @@
 #include "clock.h"
 #include "config.h"
 #include "control.h"
-#include "credential_pool.h"
+#include "credential_control.h"
+#include "credential_keeper.h"
+#include "credential_set.h"
 #include "curl_loop.h"
 #include "exchange.h"
 #include "feed_child.h"
@@ -21,6 +23,7 @@
 #include "paths.h"
 #include "price.h"
 #include "proxy.h"
+#include "random.h"
 #include "restore.h"
 #include "run_registry.h"
 #include "serve_alerts.h"
@@ -28,10 +31,10 @@
 #include "serve_options.h"
 #include "serve_status.h"
 #include "server.h"
+#include "sticky.h"
 #include "subcommands.h"
 #include "upstream.h"
 
-#include <dirent.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -58,7 +61,10 @@ struct serve {
     struct restore_targets restored;
     struct ownership *ownership;
     struct journal *journal;
-    struct credential_pool *credentials;
+    struct sticky *sticky;
+    struct credential_keeper *keeper;
+    struct credential_set *credentials;
+    struct credential_control *credential_control;
     struct run_table *runs;
     struct curl_loop *curl;
     struct upstream *upstream;
@@ -83,7 +89,8 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
     struct serve *serve = context;
     (void)fd;
     (void)what;
-    if (serve->proxy.exchange_count == 0 || --serve->drain_left_s <= 0)
+    bool done = serve->proxy.exchange_count == 0 && !credential_keeper_is_refreshing(serve->keeper);
+    if (done || --serve->drain_left_s <= 0)
         event_base_loopexit(serve->base, NULL);
 }
 
@@ -213,6 +220,19 @@ static enum identify_outcome on_job_key(struct slice key, struct live_run **run,
     return *run != NULL ? IDENTIFY_RUN : IDENTIFY_NO_RUN;
 }
 
+static void on_credentials_changed(void *context)
+{
+    struct serve *serve = context;
+    exchange_wake_parked(&serve->proxy);
+}
+
+static void on_credential_alert(const char *name, const char *state, const char *text,
+                                void *context)
+{
+    struct serve *serve = context;
+    serve_alerts_credential(serve->alerts, name, state, text);
+}
+
 static void on_control(struct control_peer *peer, const struct control_message *message,
                        void *context)
 {
@@ -220,6 +240,10 @@ static void on_control(struct control_peer *peer, const struct control_message *
     if (serve_alerts_receive(serve->alerts, peer, message) ||
         run_registry_receive(serve->registry, peer, message))
         return;
+    if (message->type == CONTROL_CREDENTIAL) {
+        credential_control_receive(serve->credential_control, peer, &message->credential);
+        return;
+    }
     if (message->type != CONTROL_STATUS) {
         control_peer_refuse(peer, CONTROL_INVALID, "the daemon does not take this message");
         return;
@@ -231,7 +255,7 @@ static void on_control(struct control_peer *peer, const struct control_message *
                                          .started_at_us = serve->started_at_us,
                                          .exchanges_in_flight = serve->proxy.exchange_count,
                                          .registry = serve->registry,
-                                         .credentials = serve->credentials,
+                                         .credentials = credential_keeper_pool(serve->keeper),
                                          .budget = serve->budget,
                                          .feed = feed_child_report(serve->feed),
                                      });
@@ -245,6 +269,7 @@ static void on_control_gone(struct control_peer *peer, void *context)
     struct serve *serve = context;
     serve_alerts_peer_gone(serve->alerts, peer);
     run_registry_peer_gone(serve->registry, peer);
+    credential_control_peer_gone(serve->credential_control, peer);
 }
 
 // ---- start, in the order of what needs what
@@ -285,56 +310,60 @@ static int accounting_open(struct serve *serve, struct error *err)
     return 0;
 }
 
-// Credentials that `reeve credential add` has stored, when the configuration names none.
-static int stored_credentials_load(struct serve *serve, struct error *err)
+static int upstream_open_pool(struct serve *serve, struct error *err)
 {
-    char directory[PATH_MAX], path[PATH_MAX];
-    int result = paths_in_state(&serve->paths, "credentials", directory, err);
+    const struct config_reeve *options = &serve->config.reeve;
+    int result = curl_loop_new(&serve->curl, serve->base, err);
     if (result < 0)
         return result;
-    DIR *listing = opendir(directory);
-    if (listing == NULL)
-        return errno == ENOENT ? 0 : error_set_errno(err, -errno, "reading %s", directory);
-    for (const struct dirent *entry; result == 0 && (entry = readdir(listing)) != NULL;) {
-        if (!config_name_is_valid(entry->d_name))
-            continue;
-        if (snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) >= (int)sizeof(path))
-            result = error_set(err, -ENAMETOOLONG, "%s/%s", directory, entry->d_name);
-        else
-            result = credential_pool_add(serve->credentials, entry->d_name, path, CREDENTIAL_ANY, 0,
-                                         err);
-    }
-    closedir(listing);
-    return result;
+    return upstream_new(&serve->upstream, serve->base, serve->curl,
+                        &(struct upstream_options){
+                            .base_url = options->upstream,
+                            .ca_file = options->upstream_ca_file,
+                            .connections_warm = CONNECTIONS_WARM,
+                        },
+                        err);
 }
 
-static int credentials_load(struct serve *serve, const char *credential_file, struct error *err)
+static int credentials_open(struct serve *serve, const struct serve_options *options,
+                            struct error *err)
 {
-    static const enum credential_type types[] = {
-        [CONFIG_CREDENTIAL_OAUTH] = CREDENTIAL_OAUTH,
-        [CONFIG_CREDENTIAL_OAUTH_TOKEN] = CREDENTIAL_OAUTH_TOKEN,
-        [CONFIG_CREDENTIAL_API_KEY] = CREDENTIAL_API_KEY,
-    };
-    int result = 0;
-    serve->credentials = credential_pool_new();
-    if (serve->credentials == NULL)
-        return error_set(err, -ENOMEM, "out of memory for credentials");
-    if (credential_file != NULL)
-        result = credential_pool_add(serve->credentials, "main", credential_file, CREDENTIAL_ANY, 0,
-                                     err);
-    for (size_t i = 0; result == 0 && i < serve->config.credential_count; i++) {
-        const struct config_credential *each = &serve->config.credentials[i];
-        char path[PATH_MAX];
-        result = paths_in_state(&serve->paths, each->file, path, err);
-        if (result == 0)
-            result = credential_pool_add(serve->credentials, each->name, path, types[each->type],
-                                         (int)each->priority, err);
-    }
-    if (result == 0 && credential_file == NULL && serve->config.credential_count == 0)
-        result = stored_credentials_load(serve, err);
-    if (result == 0 && credential_pool_count(serve->credentials) == 0)
-        log_event(LOG_WARNING, "no_credential", "hint", "reeve credential add", NULL);
-    return result;
+    const struct config_reeve *box = &serve->config.reeve;
+    serve->sticky = sticky_new((uint64_t)random_number() << 32 | random_number());
+    if (serve->sticky == NULL)
+        return error_set(err, -ENOMEM, "out of memory for the credentials");
+    int result = credential_keeper_new(&serve->keeper,
+                                       &(struct credential_keeper_options){
+                                           .base = serve->base,
+                                           .curl = serve->curl,
+                                           .upstream = serve->upstream,
+                                           .endpoint = {.url = box->token_endpoint,
+                                                        .ca_file = box->upstream_ca_file,
+                                                        .client_id = box->token_client_id,
+                                                        .scope = box->token_scope},
+                                           .changed = on_credentials_changed,
+                                           .alert = on_credential_alert,
+                                           .context = serve,
+                                       },
+                                       err);
+    if (result == 0)
+        result = credential_set_new(&serve->credentials,
+                                    &(struct credential_set_options){
+                                        .base = serve->base,
+                                        .keeper = serve->keeper,
+                                        .sticky = serve->sticky,
+                                        .paths = &serve->paths,
+                                        .config = &serve->config,
+                                        .config_path = options->config_path,
+                                        .credential_file = options->credential_file,
+                                    },
+                                    err);
+    if (result < 0)
+        return result;
+    serve->credential_control = credential_control_new(serve->keeper, serve->credentials);
+    return serve->credential_control != NULL
+               ? 0
+               : error_set(err, -ENOMEM, "out of memory for the credentials");
 }
 
 static int proxy_open(struct serve *serve, struct error *err)
@@ -343,23 +372,13 @@ static int proxy_open(struct serve *serve, struct error *err)
     serve->runs = run_table_new();
     if (serve->runs == NULL)
         return error_set(err, -ENOMEM, "out of memory for the runs");
-    int result = curl_loop_new(&serve->curl, serve->base, err);
-    if (result == 0)
-        result = upstream_new(&serve->upstream, serve->base, serve->curl,
-                              &(struct upstream_options){
-                                  .base_url = options->upstream,
-                                  .ca_file = options->upstream_ca_file,
-                                  .connections_warm = CONNECTIONS_WARM,
-                              },
-                              err);
-    if (result < 0)
-        return result;
     serve->proxy = (struct proxy){
         .base = serve->base,
         .runs = serve->runs,
         .budget = serve->budget,
         .journal = serve->journal,
-        .credentials = serve->credentials,
+        .keeper = serve->keeper,
+        .sticky = serve->sticky,
         .upstream = serve->upstream,
         .prices = serve->prices,
         .ownership = serve->ownership,
@@ -377,7 +396,7 @@ static int proxy_open(struct serve *serve, struct error *err)
     };
     TAILQ_INIT(&serve->proxy.exchanges);
     TAILQ_INIT(&serve->proxy.waiting);
-    result = batches_new(&serve->proxy.batches, &serve->proxy, err);
+    int result = batches_new(&serve->proxy.batches, &serve->proxy, err);
     if (result < 0)
         return result;
     return server_new(&serve->server, serve->base, options->listen, options->listen_anywhere,
@@ -471,7 +490,9 @@ static int serve_open(struct serve *serve, const struct serve_options *options, 
         return error_set(err, -ENOMEM, "out of memory for the event loop");
     result = accounting_open(serve, err);
     if (result == 0)
-        result = credentials_load(serve, options->credential_file, err);
+        result = upstream_open_pool(serve, err);
+    if (result == 0)
+        result = credentials_open(serve, options, err);
     if (result == 0)
         result = proxy_open(serve, err);
     if (result == 0)
@@ -490,14 +511,17 @@ static void serve_close(struct serve *serve)
         exchange_cancel_run(&serve->proxy, NULL);
     batches_free(serve->proxy.batches);
     server_free(serve->server);
+    control_server_free(serve->control);
+    credential_control_free(serve->credential_control);
+    credential_set_free(serve->credentials);
+    credential_keeper_free(serve->keeper);
+    sticky_free(serve->sticky);
     upstream_free(serve->upstream);
     serve_alerts_stop(serve->alerts);
     curl_loop_free(serve->curl);
-    control_server_free(serve->control);
     run_registry_free(serve->registry);
     run_table_free(serve->runs);
     job_keys_done(&serve->job_keys);
-    credential_pool_free(serve->credentials);
     journal_close(serve->journal);
     ownership_free(serve->ownership);
     feed_child_free(serve->feed);

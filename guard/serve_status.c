@@ -8,9 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static void add_credential(const struct credential *credential, void *context)
+static int64_t us_or_none(int64_t ms, int64_t none_ms)
 {
-    struct status *status = context;
+    return ms == none_ms ? -1 : ms * 1000;
+}
+
+static void add_credential(struct status *status, const struct credential *credential)
+{
     struct status_credential *entry = control_list_add(
         &status->credentials, &status->credential_count, sizeof(*status->credentials));
     if (entry == NULL)
@@ -18,9 +22,21 @@ static void add_credential(const struct credential *credential, void *context)
     snprintf(entry->name, sizeof(entry->name), "%s", credential->name);
     snprintf(entry->type, sizeof(entry->type), "%s", credential_type_name(credential->secret.type));
     snprintf(entry->state, sizeof(entry->state), "%s", credential_state_name(credential->state));
-    entry->expires_at_us = credential->secret.expires_at_ms == INT64_MAX
-                               ? -1
-                               : credential->secret.expires_at_ms * 1000;
+    snprintf(entry->serves, sizeof(entry->serves), "%s",
+             credential->serves == CREDENTIAL_SERVES_ANY ? "any" : "claude-code");
+    bool has_secret = credential->secret.access[0] != '\0';
+    if (has_secret)
+        credential_fingerprint(credential->secret.access, entry->fingerprint);
+    entry->priority = credential->priority;
+    entry->expires_at_us =
+        has_secret ? us_or_none(credential->secret.expires_at_ms, INT64_MAX) : -1;
+    entry->until_us = us_or_none(credential->until_ms, INT64_MAX);
+    entry->served_at_us = us_or_none(credential->served_at_ms, 0);
+    entry->exchanges = credential->exchanges;
+    entry->refreshes = credential->refreshes;
+    entry->used_percent = credential->used_percent;
+    snprintf(entry->text, sizeof(entry->text), "%.*s", CONTROL_TEXT_MAX - 1,
+             credential_problem(credential));
 }
 
 static void add_ceiling(struct status *status, struct budget *budget, enum budget_scope scope,
@@ -88,7 +104,8 @@ void serve_status_fill(struct status *status, const struct serve_status_sources 
     status->now_us = clock_now_us();
     status->exchanges_in_flight = (int64_t)sources->exchanges_in_flight;
     run_registry_status(sources->registry, status);
-    credential_pool_each(sources->credentials, add_credential, status);
+    for (size_t i = 0; i < credential_pool_count(sources->credentials); i++)
+        add_credential(status, credential_pool_at(sources->credentials, i));
     add_ceilings(status, sources->config, sources->budget);
     describe_ledger(status, sources->feed);
 }

@@ -5,7 +5,7 @@
 
 #include "authorize.h"
 #include "cleanup.h"
-#include "credential_pool.h"
+#include "credential_keeper.h"
 #include "json_walk.h"
 #include "upstream.h"
 
@@ -263,7 +263,7 @@ int batch_fetch_start(struct batch_fetch **fetch, struct proxy *proxy,
                       struct error *err)
 {
     const struct credential *credential =
-        credential_pool_find(proxy->credentials, batch->credential);
+        credential_pool_find(credential_keeper_pool(proxy->keeper), batch->credential);
     if (credential == NULL)
         return error_set(err, -ENOENT, "there is no credential %s any more", batch->credential);
     struct batch_fetch *started = calloc(1, sizeof(*started));

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <openssl/sha.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,13 +53,35 @@ static void json_release(json_t **json)
     json_decref(*json);
 }
 
+// What is left out is asked for by the configuration's words.
+static void client_read(const json_t *pair, struct credential_secret *secret)
+{
+    const char *client = json_string_value(json_object_get(pair, "clientId"));
+    size_t index, used = 0;
+    json_t *scope;
+    if (client != NULL && strlen(client) < sizeof(secret->client_id))
+        memcpy(secret->client_id, client, strlen(client));
+    json_array_foreach(json_object_get(pair, "scopes"), index, scope)
+    {
+        const char *text = json_string_value(scope);
+        if (text == NULL || used + strlen(text) + 2 > sizeof(secret->scope))
+            continue;
+        used += (size_t)snprintf(secret->scope + used, sizeof(secret->scope) - used, "%s%s",
+                                 used > 0 ? " " : "", text);
+    }
+}
+
 static int oauth_read(const char *text, const char *where, struct credential_secret *secret,
                       struct error *err)
 {
     json_error_t where_broken;
-    cleanup_with(json_release) json_t *root = json_loads(text, 0, &where_broken);
+    cleanup_with(json_release) json_t *root =
+        json_loads(text, JSON_REJECT_DUPLICATES, &where_broken);
     if (root == NULL)
-        return error_set(err, -EINVAL, "%s: line %d is not JSON", where, where_broken.line);
+        return error_set(err, -EINVAL, "%s: line %d %s", where, where_broken.line,
+                         json_error_code(&where_broken) == json_error_duplicate_key
+                             ? "names a member twice"
+                             : "is not JSON");
     json_t *claude = json_object_get(root, "claudeAiOauth");
     bool profile = claude == NULL;
     json_t *pair = profile ? root : claude;
@@ -78,7 +101,9 @@ static int oauth_read(const char *text, const char *where, struct credential_sec
     if (result < 0)
         return result;
     secret->type = CREDENTIAL_OAUTH;
+    secret->shape = profile ? CREDENTIAL_OF_SDK_PROFILE : CREDENTIAL_OF_CLAUDE_CODE;
     secret->expires_at_ms = INT64_MAX;
+    client_read(pair, secret);
     if (expires != NULL && !json_is_integer(expires) && !json_is_null(expires))
         return error_set(err, -EINVAL, "%s: the expiry is not a whole number of %s", where,
                          profile ? "seconds" : "milliseconds");
@@ -129,15 +154,26 @@ int credential_text_read(const char *text, const char *where, enum credential_ty
     return result;
 }
 
-static void wipe_and_free(char **text)
+void credential_text_free(char **text)
 {
     if (*text != NULL)
-        explicit_bzero(*text, CREDENTIAL_FILE_BYTES_MAX);
+        explicit_bzero(*text, strlen(*text));
     free(*text);
+    *text = NULL;
 }
 
-int credential_file_read(const char *path, enum credential_type expected,
-                         struct credential_secret *secret, struct error *err)
+// systemd keeps what LoadCredential= brought in a folder that is the service's alone; the modes of
+// the files show the mask of an access list (systemd.exec(5)).
+static bool is_of_systemd(const char *path)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    size_t length = directory != NULL ? strlen(directory) : 0;
+    return length > 1 && strncmp(path, directory, length) == 0 && path[length] == '/' &&
+           strchr(path + length + 1, '/') == NULL;
+}
+
+// Opens the file if it is fit to hold a secret. Returns its descriptor.
+static int file_open(const char *path, struct error *err)
 {
     struct stat status;
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -150,17 +186,25 @@ int credential_file_read(const char *path, enum credential_type expected,
                          "credential file %s: belongs to user %u; mend it with: "
                          "chown %u %s",
                          path, status.st_uid, geteuid(), path);
-    if ((status.st_mode & 077) != 0)
+    if ((status.st_mode & 077) != 0 && !is_of_systemd(path))
         return error_set(err, -EPERM,
                          "credential file %s: mode %04o lets others read it; mend it "
                          "with: chmod 600 %s",
                          path, status.st_mode & 07777, path);
-    cleanup_with(wipe_and_free) char *text = calloc(1, CREDENTIAL_FILE_BYTES_MAX);
-    if (text == NULL)
+    return take_fd(&fd);
+}
+
+int credential_file_text(const char *path, char **text, struct error *err)
+{
+    cleanup_fd int fd = file_open(path, err);
+    if (fd < 0)
+        return fd;
+    cleanup_with(credential_text_free) char *read_text = calloc(1, CREDENTIAL_FILE_BYTES_MAX);
+    if (read_text == NULL)
         return error_set(err, -ENOMEM, "out of memory for credential file %s", path);
     size_t used = 0;
     for (ssize_t got; used < CREDENTIAL_FILE_BYTES_MAX - 1; used += (size_t)got) {
-        got = read(fd, text + used, CREDENTIAL_FILE_BYTES_MAX - 1 - used);
+        got = read(fd, read_text + used, CREDENTIAL_FILE_BYTES_MAX - 1 - used);
         if (got < 0)
             return error_set_errno(err, -errno, "reading credential file %s", path);
         if (got == 0)
@@ -169,8 +213,27 @@ int credential_file_read(const char *path, enum credential_type expected,
     if (used == CREDENTIAL_FILE_BYTES_MAX - 1)
         return error_set(err, -EFBIG, "credential file %s: %d bytes or more", path,
                          CREDENTIAL_FILE_BYTES_MAX - 1);
-    if (strlen(text) != used)
-        return error_set(err, -EINVAL, "credential file %s: byte %zu is NUL", path,
-                         strlen(text) + 1);
-    return credential_text_read(text, path, expected, secret, err);
+    size_t length = strlen(read_text);
+    if (length != used) {
+        explicit_bzero(read_text, used);
+        return error_set(err, -EINVAL, "credential file %s: byte %zu is NUL", path, length + 1);
+    }
+    *text = take_pointer(&read_text);
+    return 0;
+}
+
+int credential_file_read(const char *path, enum credential_type expected,
+                         struct credential_secret *secret, struct error *err)
+{
+    cleanup_with(credential_text_free) char *text = NULL;
+    int result = credential_file_text(path, &text, err);
+    return result < 0 ? result : credential_text_read(text, path, expected, secret, err);
+}
+
+void credential_fingerprint(const char *secret, char text[static CREDENTIAL_FINGERPRINT_MAX])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)secret, strlen(secret), digest);
+    snprintf(text, CREDENTIAL_FINGERPRINT_MAX, "sha256:%02x%02x%02x%02x%02x%02x", digest[0],
+             digest[1], digest[2], digest[3], digest[4], digest[5]);
 }

@@ -11,6 +11,9 @@
 
 #define CREDENTIAL_SECRET_MAX 512
 #define CREDENTIAL_FILE_BYTES_MAX 65536
+#define CREDENTIAL_CLIENT_MAX 128
+#define CREDENTIAL_SCOPE_MAX 512
+#define CREDENTIAL_FINGERPRINT_MAX 20 // "sha256:" and 12 hex digits
 
 enum credential_type {
     CREDENTIAL_ANY, // only as an expectation: whatever the file holds
@@ -23,19 +26,37 @@ enum credential_type {
 const char *credential_type_name(enum credential_type type);
 int credential_type_parse(const char *name, enum credential_type *type, struct error *err);
 
-struct credential_secret {
-    enum credential_type type;
-    char access[CREDENTIAL_SECRET_MAX];  // what authorises an exchange
-    char refresh[CREDENTIAL_SECRET_MAX]; // "" without one
-    int64_t expires_at_ms;               // since 1970; INT64_MAX when unknown
+enum credential_shape {
+    CREDENTIAL_PLAIN,
+    CREDENTIAL_OF_CLAUDE_CODE,
+    CREDENTIAL_OF_SDK_PROFILE,
 };
 
-// Reads `path`, which must be a regular file of this user, or root's, that nobody else can read;
-// otherwise the error names the command that mends it. `expected` other than CREDENTIAL_ANY must be
+struct credential_secret {
+    enum credential_type type;
+    enum credential_shape shape;
+    char access[CREDENTIAL_SECRET_MAX];    // what authorises an exchange
+    char refresh[CREDENTIAL_SECRET_MAX];   // "" without one
+    char client_id[CREDENTIAL_CLIENT_MAX]; // that the pair was issued to; "" where it is not said
+    char scope[CREDENTIAL_SCOPE_MAX];      // of the pair, spaces between; "" where it is not said
+    int64_t expires_at_ms;                 // since 1970; INT64_MAX when unknown
+};
+
+// Reads `path`, which must be a regular file of this user, or root's, that nobody else can read,
+// or one in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=); otherwise the error names the
+// command that mends it. `expected` other than CREDENTIAL_ANY must be
 // what the file holds. The caller wipes `secret` with explicit_bzero().
 int credential_file_read(const char *path, enum credential_type expected,
                          struct credential_secret *secret, struct error *err);
 
+// The text of such a file, malloc'ed, to be freed with credential_text_free(), which wipes it.
+int credential_file_text(const char *path, char **text, struct error *err);
+void credential_text_free(char **text); // sets it to NULL
+
 // The same for text that is not in a file yet; `where` stands for it in errors.
 int credential_text_read(const char *text, const char *where, enum credential_type expected,
                          struct credential_secret *secret, struct error *err);
+
+// What may be shown of a secret: the beginning of its SHA-256, which says only whether two are the
+// same.
+void credential_fingerprint(const char *secret, char text[static CREDENTIAL_FINGERPRINT_MAX]);

@@ -5,6 +5,7 @@
 #include "authorize.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "exchange_relay.h"
 #include "exchange_state.h"
 #include "head_refusal.h"
 #include "log.h"
@@ -25,17 +26,15 @@ _Static_assert(AGENT_READ_BYTES <= UPLOAD_PIECE_BYTES_MAX, "a piece of a body fi
 static void exchange_scan(struct exchange *exchange);
 static void exchange_admit(struct exchange *exchange);
 static void exchange_count(struct exchange *exchange);
+static bool exchange_choose(struct exchange *exchange);
 static void exchange_send(struct exchange *exchange);
-static void exchange_finish(struct exchange *exchange);
 static void on_timer(evutil_socket_t fd, short what, void *context);
 static void on_soon(evutil_socket_t fd, short what, void *context);
-static void on_durable(struct journal_waiter *waiter, int result);
-static void exchange_cancel(struct exchange *exchange);
 
 // ---- begin: whose is it, and what does it ask for?
 
 static const struct exchange_callbacks callbacks = {
-    .timer = on_timer, .soon = on_soon, .durable = on_durable};
+    .timer = on_timer, .soon = on_soon, .durable = exchange_relay_durable};
 
 struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
                                 const struct http_head *head, char *bytes)
@@ -111,6 +110,8 @@ void exchange_body_end(struct exchange *exchange)
     exchange->upload.ended = true;
     if (exchange->transfer != NULL) {
         upstream_body_ready(exchange->transfer);
+    } else if (exchange->state != EXCHANGE_READING) {
+        return; // an upload that waits for a credential
     } else if (request_body_complete(&exchange->body, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, err.text);
     } else if (exchange->route.kind == ROUTE_MESSAGES) {
@@ -167,6 +168,8 @@ static void exchange_admit(struct exchange *exchange)
         exchange_refuse(exchange, &refusals[ADMIT_REFUSED], run_closing_message(exchange->run));
         return;
     }
+    if (!exchange_choose(exchange))
+        return;
     enum admit_outcome outcome =
         exchange->route.kind == ROUTE_BATCH
             ? batch_admit(exchange->proxy, &request, exchange->batch, &exchange->admission, message)
@@ -180,7 +183,7 @@ static void exchange_admit(struct exchange *exchange)
         exchange_send(exchange);
         return;
     case ADMIT_UNREAD:
-        if (exchange->state == EXCHANGE_READING)
+        if (exchange->state != EXCHANGE_SCANNING)
             exchange_enter(exchange, EXCHANGE_SCANNING);
         event_add(&exchange->soon, &(struct timeval){0, 0});
         return;
@@ -209,19 +212,24 @@ static void on_counted(void *context, int64_t input_tokens)
 
 static void exchange_count(struct exchange *exchange)
 {
-    struct proxy *proxy = exchange->proxy;
     struct error err;
-    const struct credential *credential =
-        credential_pool_pick(proxy->credentials, clock_now_us() / 1000);
     exchange_enter(exchange, EXCHANGE_COUNTING);
-    if (credential == NULL ||
-        count_start(&exchange->count, proxy->upstream, exchange->head,
+    if (count_start(&exchange->count, exchange->proxy->upstream, exchange->head,
                     request_body_slice(&exchange->body), exchange->admission.model,
-                    &credential->secret, on_counted, exchange, &err) < 0)
+                    &exchange->credential->secret, on_counted, exchange, &err) < 0)
         on_counted(exchange, -1);
 }
 
-// The time to wait, or to drain, is up.
+// The next step towards the upstream: for what is billed, the money comes first.
+static void exchange_proceed(struct exchange *exchange)
+{
+    if (route_is_billed(exchange->route) && !exchange->reserved)
+        exchange_admit(exchange);
+    else
+        exchange_send(exchange);
+}
+
+// The time to wait, to be parked or to drain is up.
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
@@ -231,6 +239,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
         char message[WAITING_MESSAGE_MAX];
         struct reply reply = waiting_refusal(exchange, message);
         exchange_refuse(exchange, &reply, message);
+    } else if (exchange->state == EXCHANGE_PARKED) {
+        exchange_proceed(exchange);
     } else if (exchange->state == EXCHANGE_DRAINING) {
         upstream_cancel(take_pointer(&exchange->transfer));
         exchange_settle(exchange, EXCHANGE_CLIENT_GONE);
@@ -238,7 +248,71 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     }
 }
 
-// ---- send: authorize, and hand it to the upstream
+// ---- authorize: the credential of this attempt
+
+static void exchange_park(struct exchange *exchange, int64_t wait_us)
+{
+    waiting_leave(exchange);
+    if (exchange->state != EXCHANGE_PARKED)
+        exchange_enter(exchange, EXCHANGE_PARKED);
+    event_add(&exchange->timer, &(struct timeval){wait_us / 1000000, wait_us % 1000000});
+}
+
+// No attempt follows: the agent gets the last answer, or an error.
+static void exchange_conclude(struct exchange *exchange)
+{
+    char message[ATTEMPT_MESSAGE_MAX];
+    struct reply reply;
+    const struct http_head *head = attempt_conclude(exchange, &reply, message);
+    if (head == NULL)
+        exchange_refuse(exchange, &reply, message);
+    else if (exchange_relay_head(exchange, head))
+        exchange_relay_kept(exchange);
+}
+
+// False: the exchange is parked, or has been answered.
+static bool exchange_choose(struct exchange *exchange)
+{
+    int64_t wait_us;
+    enum attempt_step step = attempt_choose(exchange, &wait_us);
+    if (step == ATTEMPT_GO)
+        return true;
+    bool is_short = step == ATTEMPT_WAIT && exchange->attempts.not_before_us != 0;
+    if (!is_short)
+        exchange_settle(exchange, EXCHANGE_NOT_SENT); // others may need the money meanwhile
+    if (step == ATTEMPT_WAIT)
+        exchange_park(exchange, wait_us);
+    else
+        exchange_conclude(exchange);
+    return false;
+}
+
+// An attempt has come to nothing, and the agent has not seen any of it. What nothing went out for
+// stays reserved for the next one.
+static void exchange_failed(struct exchange *exchange, enum upstream_end end, const char *problem)
+{
+    int64_t wait_us;
+    enum attempt_step step = attempt_failed(exchange, problem, &wait_us);
+    if (end != UPSTREAM_NOT_SENT) {
+        exchange_settle(exchange,
+                        step == ATTEMPT_OVER ? EXCHANGE_UPSTREAM_ERROR : EXCHANGE_RETRIED);
+        exchange->attempt++;
+        exchange->http_status = 0;
+        exchange->request_id[0] = '\0';
+        exchange->first_byte_us = -1;
+    } else if (step == ATTEMPT_OVER) {
+        exchange_settle(exchange, EXCHANGE_NOT_SENT);
+    }
+    exchange_enter(exchange, EXCHANGE_PARKED);
+    if (step == ATTEMPT_GO)
+        exchange_proceed(exchange);
+    else if (step == ATTEMPT_WAIT)
+        exchange_park(exchange, wait_us);
+    else
+        exchange_conclude(exchange);
+}
+
+// ---- send: hand it to the upstream
 
 static size_t on_body_peek(void *context, uint64_t offset, const char **bytes)
 {
@@ -284,14 +358,8 @@ static int request_open(struct exchange *exchange, struct error *err)
 static void exchange_send(struct exchange *exchange)
 {
     struct error err;
-    exchange->credential =
-        credential_pool_pick(exchange->proxy->credentials, clock_now_us() / 1000);
-    if (exchange->credential == NULL) {
-        exchange_settle(exchange, EXCHANGE_NOT_SENT);
-        exchange_refuse(exchange, &(struct reply){.status = 503, .never_retry = true},
-                        "reeve: there is no usable credential; see `reeve credential list`");
+    if (!exchange_choose(exchange)) // the one that was chosen may have died in the queue for money
         return;
-    }
     int result = request_open(exchange, &err);
     if (result < 0) {
         struct reply reply = {.status = result == -EMSGSIZE ? 400 : 529};
@@ -299,55 +367,23 @@ static void exchange_send(struct exchange *exchange)
         exchange_refuse(exchange, &reply, err.text);
         return;
     }
+    event_del(&exchange->timer);
     exchange_enter(exchange, EXCHANGE_SENDING);
     exchange->sent_us = clock_monotonic_us();
-    exchange_head_forget(exchange);
+    attempt_sent(exchange);
 }
 
 // ---- relay and meter
 
-// Holds the answer back until the reservation is on the disk. That began with the send, and is over
-// long before an answer comes, so that it costs the agent nothing.
-static void exchange_hold(struct exchange *exchange)
-{
-    struct journal *journal = exchange->proxy->journal;
-    exchange->durable.position = exchange->admission.journal_position;
-    exchange->on_disk =
-        !exchange->reserved || journal_is_synced(journal, exchange->durable.position);
-    if (exchange->on_disk)
-        return;
-    agent_cork(exchange->agent);
-    upstream_pause(exchange->transfer);
-    journal_wait(journal, &exchange->durable);
-}
-
-static void on_durable(struct journal_waiter *waiter, int result)
-{
-    struct exchange *exchange =
-        (struct exchange *)((char *)waiter - offsetof(struct exchange, durable));
-    if (result < 0) {
-        log_event(LOG_CRIT, "reservation_not_durable", "run", exchange->run->id, "error",
-                  strerror(-result), NULL);
-        exchange_cancel(exchange);
-        return;
-    }
-    exchange->on_disk = true;
-    agent_uncork(exchange->agent);
-    if (exchange->state == EXCHANGE_HELD)
-        exchange_finish(exchange);
-    else
-        upstream_resume(exchange->transfer);
-}
-
 static void on_head(void *context, const struct http_head *head)
 {
     struct exchange *exchange = context;
-    struct error err;
     bool success = head->status >= 200 && head->status < 300;
     exchange->http_status = head->status;
     exchange->first_byte_us = clock_monotonic_us() - exchange->sent_us;
     exchange_text_keep(exchange->request_id, head, "request-id");
-    credential_pool_report(exchange->credential, head->status);
+    if (attempt_answered(exchange, head))
+        return;
     bool held = held_answer_begin(exchange, head);
     if (exchange->reserved && success && !held) {
         const struct http_header *type = http_head_find_field(head, HTTP_FIELD_CONTENT_TYPE);
@@ -362,31 +398,20 @@ static void on_head(void *context, const struct http_head *head)
             exchange_settle(exchange, EXCHANGE_UPSTREAM_ERROR);
         return;
     }
-    exchange_enter(exchange, EXCHANGE_RELAYING);
-    exchange_hold(exchange);
-    if (!success)
-        exchange_settle(exchange, EXCHANGE_UPSTREAM_ERROR);
-    int result = held ? held_answer_head(exchange, head, &err)
-                      : relay_head(&exchange->relay, exchange->agent, head, &err);
-    if (result < 0) {
-        log_event(LOG_ERR, "relay_failed", "run", exchange->run->id, "error", err.text, NULL);
-        agent_abort(take_pointer(&exchange->agent));
-        exchange_agent_gone(exchange);
-        return;
-    }
-    if (!held)
+    if (exchange_relay_head(exchange, head) && !held)
         event_active(&exchange->soon, EV_TIMEOUT, 0);
 }
 
-// More of a batch is to be read, money has been freed, or a response's head has come and no body
-// with it.
+// More of a batch is to be read, money has been freed, credentials have changed, or a response's
+// head has come and no body with it.
 static void on_soon(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
     (void)fd;
     (void)what;
-    if (exchange->state == EXCHANGE_SCANNING || exchange->state == EXCHANGE_WAITING)
-        exchange_admit(exchange);
+    if (exchange->state == EXCHANGE_SCANNING || exchange->state == EXCHANGE_WAITING ||
+        exchange->state == EXCHANGE_PARKED)
+        exchange_proceed(exchange);
     else
         relay_flush(&exchange->relay);
 }
@@ -394,6 +419,8 @@ static void on_soon(evutil_socket_t fd, short what, void *context)
 static void on_body(void *context, const char *bytes, size_t length, bool last)
 {
     struct exchange *exchange = context;
+    if (exchange->state == EXCHANGE_SENDING && !exchange_relay_or_keep(exchange, bytes, length))
+        return;
     if (exchange->held.state != HELD_ANSWER_NONE) {
         held_answer_take(exchange, bytes, length);
         return;
@@ -432,9 +459,16 @@ static void on_done(void *context, enum upstream_end end, const struct error *er
     };
     struct exchange *exchange = context;
     exchange->transfer = NULL;
+    if (exchange->state == EXCHANGE_SENDING && end == UPSTREAM_CUT)
+        kept_answer_free(take_pointer(&exchange->attempts.kept)); // it is not whole
     if (end != UPSTREAM_COMPLETE)
         log_event(LOG_WARNING, "upstream_failed", "run", exchange->run->id, "path", exchange->path,
                   "error", err->text, NULL);
+    if (exchange->state == EXCHANGE_SENDING &&
+        (exchange->attempts.kept != NULL || end == UPSTREAM_NOT_SENT)) {
+        exchange_failed(exchange, end, end == UPSTREAM_COMPLETE ? "" : err->text);
+        return;
+    }
     if (exchange->held.state != HELD_ANSWER_NONE && end == UPSTREAM_COMPLETE)
         held_answer_end(exchange);
     exchange_settle(exchange, ends[end]);
@@ -444,22 +478,7 @@ static void on_done(void *context, enum upstream_end end, const struct error *er
         exchange_refuse(exchange, &(struct reply){.status = 502}, err->text);
         return;
     }
-    exchange->upstream_end = end;
-    if (exchange->state == EXCHANGE_RELAYING && !exchange->on_disk)
-        exchange_enter(exchange, EXCHANGE_HELD);
-    else
-        exchange_finish(exchange);
-}
-
-// The response has ended and may reach the agent whole.
-static void exchange_finish(struct exchange *exchange)
-{
-    exchange->agent = NULL;
-    if (exchange->upstream_end == UPSTREAM_COMPLETE)
-        relay_end(&exchange->relay);
-    else
-        relay_abort(&exchange->relay);
-    exchange_end(exchange);
+    exchange_relay_end(exchange, end);
 }
 
 void exchange_agent_gone(struct exchange *exchange)
@@ -481,21 +500,7 @@ void exchange_agent_gone(struct exchange *exchange)
         upstream_cancel(take_pointer(&exchange->transfer));
         exchange_settle(exchange, sent ? EXCHANGE_CLIENT_GONE : EXCHANGE_NOT_SENT);
     }
-    exchange_end(exchange);
-}
-
-// Breaks the exchange off on both sides.
-static void exchange_cancel(struct exchange *exchange)
-{
-    struct agent *agent = take_pointer(&exchange->agent);
-    relay_done(&exchange->relay);
-    if (exchange->transfer != NULL) {
-        bool sent = upstream_has_sent(exchange->transfer);
-        upstream_cancel(take_pointer(&exchange->transfer));
-        exchange_settle(exchange, sent ? EXCHANGE_CANCELLED : EXCHANGE_NOT_SENT);
-    }
-    if (agent != NULL)
-        agent_abort(agent);
+    exchange_settle(exchange, EXCHANGE_NOT_SENT); // it was parked
     exchange_end(exchange);
 }
 

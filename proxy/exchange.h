@@ -30,5 +30,8 @@ void exchange_agent_drained(struct exchange *exchange);
 // The agent has left. Whether or not the exchange goes on, it does not touch the agent any more.
 void exchange_agent_gone(struct exchange *exchange);
 
+// Credentials have changed: those that are parked for one ask again, from the event loop.
+void exchange_wake_parked(struct proxy *proxy);
+
 // Ends all exchanges of a run at once, as it is being killed; of every run if it is NULL.
 void exchange_cancel_run(struct proxy *proxy, const struct live_run *run);

@@ -84,11 +84,18 @@ void exchange_enter(struct exchange *exchange, enum exchange_state state)
 {
     static const unsigned legal[] = {
         [EXCHANGE_READING] = 1 << EXCHANGE_SCANNING | 1 << EXCHANGE_COUNTING |
-                             1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_SCANNING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_COUNTING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_WAITING] = 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
-        [EXCHANGE_SENDING] = 1 << EXCHANGE_RELAYING | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
+                             1 << EXCHANGE_WAITING | 1 << EXCHANGE_PARKED | 1 << EXCHANGE_SENDING |
+                             1 << EXCHANGE_ENDED,
+        [EXCHANGE_SCANNING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_PARKED | 1 << EXCHANGE_SENDING |
+                              1 << EXCHANGE_ENDED,
+        [EXCHANGE_COUNTING] = 1 << EXCHANGE_WAITING | 1 << EXCHANGE_PARKED | 1 << EXCHANGE_SENDING |
+                              1 << EXCHANGE_ENDED,
+        [EXCHANGE_WAITING] = 1 << EXCHANGE_PARKED | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_ENDED,
+        [EXCHANGE_PARKED] = 1 << EXCHANGE_SCANNING | 1 << EXCHANGE_COUNTING |
+                            1 << EXCHANGE_WAITING | 1 << EXCHANGE_SENDING | 1 << EXCHANGE_RELAYING |
+                            1 << EXCHANGE_ENDED,
+        [EXCHANGE_SENDING] = 1 << EXCHANGE_PARKED | 1 << EXCHANGE_RELAYING |
+                             1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_RELAYING] = 1 << EXCHANGE_HELD | 1 << EXCHANGE_DRAINING | 1 << EXCHANGE_ENDED,
         [EXCHANGE_HELD] = 1 << EXCHANGE_ENDED,
         [EXCHANGE_DRAINING] = 1 << EXCHANGE_ENDED,
@@ -131,6 +138,7 @@ void exchange_end(struct exchange *exchange)
     exchange_head_forget(exchange);
     if (exchange->count != NULL)
         count_cancel(exchange->count);
+    attempt_done(exchange);
     request_body_done(&exchange->body);
     upload_done(&exchange->upload);
     meter_free(exchange->meter);
@@ -140,6 +148,21 @@ void exchange_end(struct exchange *exchange)
     free(exchange);
     run->exchanges_in_flight--;
     proxy->run_exchange_ended(run, proxy->context);
+}
+
+void exchange_cancel(struct exchange *exchange)
+{
+    struct agent *agent = take_pointer(&exchange->agent);
+    relay_done(&exchange->relay);
+    if (exchange->transfer != NULL) {
+        bool sent = upstream_has_sent(exchange->transfer);
+        upstream_cancel(take_pointer(&exchange->transfer));
+        exchange_settle(exchange, sent ? EXCHANGE_CANCELLED : EXCHANGE_NOT_SENT);
+    }
+    exchange_settle(exchange, EXCHANGE_NOT_SENT); // it was parked
+    if (agent != NULL)
+        agent_abort(agent);
+    exchange_end(exchange);
 }
 
 // Answers with an error of our own, and ends.
@@ -167,6 +190,14 @@ static void own_message(const struct exchange *exchange, const char *message_id)
                   NULL);
 }
 
+void exchange_wake_parked(struct proxy *proxy)
+{
+    struct exchange *each;
+    TAILQ_FOREACH(each, &proxy->exchanges, link)
+    if (each->state == EXCHANGE_PARKED)
+        event_active(&each->soon, EV_TIMEOUT, 0);
+}
+
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
 {
     struct budget_ceiling above;
@@ -175,6 +206,8 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
     if (!exchange->reserved)
         return;
     exchange->reserved = false;
+    if (end != EXCHANGE_RETRIED && exchange->http_status != 0 && exchange->http_status / 100 != 2)
+        end = EXCHANGE_UPSTREAM_ERROR; // whatever became of it afterwards
     if (has_meter) {
         meter_finish(exchange->meter, &metered);
         if (end == EXCHANGE_COMPLETE && !metered.complete)
@@ -195,8 +228,10 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end)
                    .body = &exchange->body_hash,
                },
                has_meter ? &metered : NULL, &above);
-    if (has_meter && exchange->in_thread)
+    if (has_meter && exchange->in_thread) {
         own_message(exchange, metered.message_id);
+        attempt_owns(exchange, slice_of(metered.message_id));
+    }
     if (has_meter)
         meter_result_done(&metered);
     if (overrun)

@@ -9,8 +9,8 @@
 #include "batch_admit.h"
 #include "body_hash.h"
 #include "count.h"
-#include "credential_pool.h"
 #include "exchange.h"
+#include "exchange_attempt.h"
 #include "held_answer.h"
 #include "journal.h"
 #include "meter.h"
@@ -30,7 +30,8 @@ enum exchange_state {
     EXCHANGE_SCANNING, // a batch, a part of it in each turn of the loop
     EXCHANGE_COUNTING, // the upstream is asked how long the prompt is
     EXCHANGE_WAITING,  // for money that other exchanges have reserved
-    EXCHANGE_SENDING,  // the upstream has not answered yet
+    EXCHANGE_PARKED,   // until a credential can serve it, or the upstream may be asked again
+    EXCHANGE_SENDING,  // the upstream has not answered yet, or not well, and may be asked again
     EXCHANGE_RELAYING, // the response is on its way to the agent
     EXCHANGE_HELD,     // all of it has come before its reservation is on the disk
     EXCHANGE_DRAINING, // the agent has left; the upstream is read for its usage
@@ -45,27 +46,28 @@ struct exchange {
     struct live_run *run;
     enum exchange_state state;
     struct route route;
-    struct http_head *head; // until it is sent
+    struct http_head *head; // until an answer is relayed
     char *head_bytes;
     struct request_body body;
     struct body_hash body_hash;
     struct upload upload;
-    struct request_scan *scan;   // of a Messages body, until it is sent
+    struct request_scan *scan;   // of a Messages body, as long
     struct batch_request *batch; // the same of a batch
     struct admission admission;
     enum budget_scope waits_for; // the ceiling's; BUDGET_SCOPES: it is not in the queue
     struct count *count;
-    int64_t counted_tokens; // of the prompt, or one of admit.h's constants
-    struct credential *credential;
+    int64_t counted_tokens;        // of the prompt, or one of admit.h's constants
+    struct credential *credential; // of the attempt at hand, held; NULL before the first
+    struct attempts attempts;
     struct upstream_transfer *transfer;
     struct meter *meter;
     struct relay relay;
     struct held_answer held;
     struct journal_waiter durable;
-    struct event timer; // waiting and draining
-    struct event soon; // reads on in a batch, asks again for money, or sends a response's head that
-                       // comes alone
-    bool reserved;     // and not settled
+    struct event timer; // waiting, parked and draining
+    struct event soon;  // reads on in a batch, asks again for money or a credential, or sends a
+                        // response's head that comes alone
+    bool reserved;      // and not settled
     bool streamed;
     bool in_thread;
     bool on_disk; // the reservation is, or there is none
@@ -96,7 +98,7 @@ void exchange_enter(struct exchange *exchange, enum exchange_state state);
 void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_head *head,
                         const char *name);
 
-// Wipes and frees what is needed only until the request is sent.
+// Wipes and frees what is needed only until an answer is relayed.
 void exchange_head_forget(struct exchange *exchange);
 
 // Replaces the reservation, if there is one left, by what the meter has seen.
@@ -104,6 +106,9 @@ void exchange_settle(struct exchange *exchange, enum exchange_end end);
 
 // The exchange is over: its reservation settled, its agent answered or gone. Frees it.
 void exchange_end(struct exchange *exchange);
+
+// Breaks the exchange off on both sides.
+void exchange_cancel(struct exchange *exchange);
 
 // Answers with an error of our own, and ends.
 void exchange_refuse(struct exchange *exchange, const struct reply *reply, const char *message);

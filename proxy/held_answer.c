@@ -83,6 +83,7 @@ static bool take_created(struct exchange *exchange, struct slice id)
             return false;
         exchange->reserved = false; // it is the batch's
     }
+    attempt_owns(exchange, id);
     if (ownership_add(proxy->ownership, proxy->journal, id, exchange->run->job, &position, &err) <
         0)
         log_event(LOG_ERR, "owner_not_journaled", "run", exchange->run->id, "path", exchange->path,

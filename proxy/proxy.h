@@ -1,6 +1,7 @@
 // Proxy: what all exchanges share. Filled by serve, which owns everything in it.
 #pragma once
 
+#include "breaker.h"
 #include "identify.h"
 #include "usage.h"
 
@@ -15,7 +16,7 @@ struct batches;
 struct body_hash;
 struct budget;
 struct budget_ceiling;
-struct credential_pool;
+struct credential_keeper;
 struct event_base;
 struct exchange;
 struct journal;
@@ -24,6 +25,7 @@ struct live_run;
 struct ownership;
 struct price_table;
 struct run_table;
+struct sticky;
 struct upstream;
 
 struct proxy {
@@ -31,7 +33,8 @@ struct proxy {
     struct run_table *runs;
     struct budget *budget;
     struct journal *journal;
-    struct credential_pool *credentials;
+    struct credential_keeper *keeper;
+    struct sticky *sticky;
     struct upstream *upstream;
     const struct price_table *prices;
     struct ownership *ownership; // NULL: jobs are not kept apart
@@ -43,7 +46,7 @@ struct proxy {
 
     // See identify.h.
     enum identify_outcome (*find_job_key)(struct slice key, struct live_run **run, void *context);
-    int64_t wait_max_s; // for money that is only reserved
+    int64_t wait_max_s; // for money that is only reserved, or for a credential
     // An exchange of this run has been refused at `ceiling`, or has gone above it by what the
     // upstream added by itself: the run is to end.
     void (*run_at_ceiling)(struct live_run *run, const struct budget_ceiling *ceiling,
@@ -59,7 +62,8 @@ struct proxy {
     void (*run_exchange_ended)(struct live_run *run, void *context);
     void *context;
 
-    // Kept by exchange.c, waiting.c and request_body.c.
+    // Kept by exchange.c, exchange_attempt.c, waiting.c and request_body.c.
+    struct breaker breaker;
     TAILQ_HEAD(exchange_list, exchange) exchanges; // oldest first
     TAILQ_HEAD(waiting_list, exchange) waiting;    // for reserved money, first come first
     size_t exchange_count;

@@ -126,6 +126,11 @@ void request_body_splice(struct request_body *body, size_t offset, size_t length
     snprintf(splice->text, sizeof(splice->text), "%s", text);
 }
 
+void request_body_restore(struct request_body *body)
+{
+    body->splice_count = 0;
+}
+
 int64_t request_body_sent_length(const struct request_body *body)
 {
     int64_t length = body->length;

@@ -52,6 +52,9 @@ struct slice request_body_slice(const struct request_body *body);
 // overlap; a second splice at the same offset replaces the first.
 void request_body_splice(struct request_body *body, size_t offset, size_t length, const char *text);
 
+// Takes all splices back.
+void request_body_restore(struct request_body *body);
+
 // The body as it is sent: its length, and the bytes at hand from `offset` on, of which there is at
 // least one before its end.
 int64_t request_body_sent_length(const struct request_body *body);

@@ -3,6 +3,7 @@
 
 #include "slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ROUTE_MESSAGES_BYTES_MAX (INT64_C(32) << 20) // Claude API: request size limits
@@ -39,6 +40,12 @@ struct route {
     enum route_object object;
     enum route_answer answer;
 };
+
+// Whether what is asked for is billed, now or later.
+static inline bool route_is_billed(struct route route)
+{
+    return route.kind == ROUTE_MESSAGES || route.kind == ROUTE_BATCH;
+}
 
 // `path` is the target without its query.
 struct route route_find(struct slice method, struct slice path);

@@ -12,7 +12,7 @@
 // Nothing went out, or the upstream refused: nothing is billed.
 static bool end_is_free(enum exchange_end end)
 {
-    return end == EXCHANGE_NOT_SENT || end == EXCHANGE_UPSTREAM_ERROR;
+    return end == EXCHANGE_NOT_SENT || end == EXCHANGE_UPSTREAM_ERROR || end == EXCHANGE_RETRIED;
 }
 
 // Charges what was reserved: the usage is not known at all.
@@ -70,7 +70,7 @@ static struct budget_amounts count_for_ceilings(const struct proxy *proxy,
         [BUDGET_COST] = record->cost_pico_usd,
         [BUDGET_TOKENS] = tokens_counted(&record->tokens, proxy->tokens_count),
         [BUDGET_OUTPUT_TOKENS] = record->tokens.output,
-        [BUDGET_REQUESTS] = record->end == EXCHANGE_NOT_SENT ? 0 : 1,
+        [BUDGET_REQUESTS] = exchange_end_is_request(record->end) ? 1 : 0,
     }};
     for (int kind = 0; record->estimated && kind < BUDGET_KINDS; kind++)
         if (used.of[kind] < reserved->of[kind])

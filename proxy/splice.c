@@ -9,6 +9,7 @@ void splice_admitted(struct request_body *body, const struct request_scan *scan,
                      const struct admission *admission)
 {
     char text[REQUEST_SPLICE_TEXT_MAX];
+    request_body_restore(body); // of an attempt before this one
     if (admission->max_tokens < scan->max_tokens) {
         snprintf(text, sizeof(text), "%" PRId64, admission->max_tokens);
         request_body_splice(body, scan->max_tokens_at.offset, scan->max_tokens_at.length, text);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTROL_LAST CONTROL_ALERT_TESTED
+#define CONTROL_LAST CONTROL_CREDENTIAL_DONE
 
 static struct run_limits sample_limits(void)
 {
@@ -58,6 +58,14 @@ static void sample_status(struct status *status)
     *credential = (struct status_credential){.name = "main",
                                              .type = "oauth",
                                              .state = "expired",
+                                             .serves = "claude-code",
+                                             .fingerprint = "sha256:0123456789ab",
+                                             .priority = -1,
+                                             .until_us = 1795622450000000,
+                                             .served_at_us = -1,
+                                             .exchanges = 12,
+                                             .refreshes = 3,
+                                             .used_percent = 96,
                                              .expires_at_us = 1795622444000000,
                                              .text = "invalid_grant"};
     for (int i = 0; i < 2; i++) {
@@ -162,6 +170,14 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_STATUS_REPLY:
         sample_status(&message->status);
+        break;
+    case CONTROL_CREDENTIAL:
+        message->credential =
+            (struct control_credential){.verb = CONTROL_CREDENTIAL_CHECK, .name = "main"};
+        break;
+    case CONTROL_CREDENTIAL_DONE:
+        message->credential_done =
+            (struct control_credential_done){.good = 1, .text = "the upstream answered 200"};
         break;
     case CONTROL_ALERTS:
         sample_alerts(&message->alerts);

@@ -5,6 +5,7 @@
 SECRET=sk-ant-api03-of-the-account
 TOKEN=sk-ant-oat01-of-the-account
 OWN=sk-ant-api03-of-the-agents-own
+IDENTITY='"system":[{"type":"text","text":"You are Claude Code, Anthropic'"'"'s official CLI for Claude."}]'
 HELLO='{"model":"claude-haiku-4-5","max_tokens":100,"messages":[{"role":"user","content":"hello"}]}'
 # Freed memory that ASan keeps to itself must not pass for the daemon's.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-}:quarantine_size_mb=1"
@@ -55,7 +56,7 @@ try_credentials() {
         "$(KEY=$OWN ask | cut -d. -f1)"
     stop "$SERVE_PID"
     serve --upstream "$FAKE_URL" --credential "$WORK/token"
-    scripted "an OAuth token goes upstream with its beta beside the agent's" '{"expect_headers":{'\
+    HELLO=${HELLO%\}},$IDENTITY} scripted "an OAuth token goes upstream with its beta beside the agent's" '{"expect_headers":{'\
 '"authorization":"Bearer '$TOKEN'","x-api-key":null,"anthropic-beta":"a-1,oauth-2025-04-20"}}' \
         -H "anthropic-beta: a-1"
     stop "$SERVE_PID"
@@ -80,8 +81,8 @@ try_no_upstream() {
     equal "and is not billed either" "not_sent 0.00" "$(booked)"
     stop "$SERVE_PID"
     serve --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE"
-    equal "no credential is a 503" "503 api_error: reeve: there is no usable credential; see \
-\`reeve credential list\`" "$(ask)"
+    equal "no credential is a 503" "503 api_error: reeve: there is no credential; \
+\`reeve credential add\` adds one" "$(ask)"
     check "that is never retried either" never_to_be_retried
     stop "$SERVE_PID"
 }

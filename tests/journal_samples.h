@@ -125,7 +125,7 @@ static inline void sample_settlement(struct samples *samples, struct journal_set
     settlement->web_fetch_requests = sample_int64(samples);
     settlement->attempt = (int)sample_int64(samples);
     settlement->http_status = (int)samples_below(samples, 600);
-    settlement->end = (enum exchange_end)samples_below(samples, EXCHANGE_RESULTS_GONE + 1);
+    settlement->end = (enum exchange_end)samples_below(samples, EXCHANGE_RETRIED + 1);
     settlement->speed = (enum usage_speed)samples_below(samples, 2);
     settlement->tier = (enum usage_tier)samples_below(samples, 3);
     settlement->geo = (enum usage_geo)samples_below(samples, 2);

@@ -84,8 +84,9 @@ def case_errors():
             ("413 Payload Too Large", "cf-ray: x\r\n", b"<html>413</html>", "text/html"),
             ("429 Too Many Requests", "retry-after: 7\r\nx-should-retry: true\r\n", api_error,
              "application/json"),
-            ("500 Internal Server Error", "", b"", "text/plain"),
-            ("529 Overloaded", "retry-after-ms: 12\r\n", api_error, "application/json"),
+            ("500 Internal Server Error", "x-should-retry: false\r\n", b"", "text/plain"),
+            ("529 Overloaded", "x-should-retry: false\r\nretry-after-ms: 12\r\n", api_error,
+             "application/json"),
             ("302 Found", "location: /elsewhere\r\n", b"", "text/plain")]:
         request_id = f"error-{status[:3]}"
         _, _, answer = exchange(hello(), plain(request_id, body, status, headers, kind))
@@ -96,6 +97,10 @@ def case_errors():
             equal(answer.get(name), value)
         found = daemon.exchange(request_id)
         equal((found["status"], found["end"], found["cost_usd"]), (status[:3], "upstream_error", "0.00"))
+        if status.startswith("401"):  # whether it is the credential, a free call tells
+            check = upstream.request()
+            equal(check.start, "GET /v1/models?limit=1 HTTP/1.1")
+            check.connection.send(plain("check", b"{}"))
 
 
 def case_free_calls():

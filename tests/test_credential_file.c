@@ -73,6 +73,8 @@ static const struct {
     {REFRESH, CREDENTIAL_ANY, "cred: a refresh token alone; accepted is the whole pair as JSON"},
     {"{\"access_token\":\"" TOKEN "\"", CREDENTIAL_ANY, "cred: line 1 is not JSON"},
     {"{\"access_token\":\n\"" TOKEN "\"\n,}", CREDENTIAL_ANY, "cred: line 3 is not JSON"},
+    {"{\"access_token\":\"" TOKEN "\",\n\"access_token\":\"" KEY "\"}", CREDENTIAL_ANY,
+     "cred: line 2 names a member twice"},
     {"{}", CREDENTIAL_ANY, NO_TOKEN},
     {"{\"claudeAiOauth\":\"" TOKEN "\"}", CREDENTIAL_ANY, NO_TOKEN},
     {"{\"claudeAiOauth\":{\"access_token\":\"" TOKEN "\"}}", CREDENTIAL_ANY, NO_TOKEN},
@@ -282,6 +284,40 @@ START_TEST(type_names_go_both_ways)
 }
 END_TEST
 
+START_TEST(what_renews_a_pair_is_read_with_it)
+{
+    struct credential_secret secret;
+    struct error err;
+    ck_assert_int_eq(credential_text_read("{\"claudeAiOauth\":{\"accessToken\":\"A\","
+                                          "\"scopes\":[\"user:profile\",7,\"user:inference\"],"
+                                          "\"clientId\":\"an-id\"}}",
+                                          "cred", CREDENTIAL_ANY, &secret, &err),
+                     0);
+    ck_assert_int_eq(secret.shape, CREDENTIAL_OF_CLAUDE_CODE);
+    ck_assert_str_eq(secret.client_id, "an-id");
+    ck_assert_str_eq(secret.scope, "user:profile user:inference");
+    ck_assert_int_eq(
+        credential_text_read("{\"access_token\":\"A\"}", "cred", CREDENTIAL_ANY, &secret, &err), 0);
+    ck_assert_int_eq(secret.shape, CREDENTIAL_OF_SDK_PROFILE);
+    ck_assert_str_eq(secret.client_id, "");
+    ck_assert_str_eq(secret.scope, "");
+}
+END_TEST
+
+START_TEST(files_that_systemd_brought_may_show_an_access_list)
+{
+    struct credential_secret secret;
+    struct error err;
+    make_file(KEY, sizeof(KEY) - 1, 0440);
+    ck_assert_int_eq(credential_file_read(path, CREDENTIAL_ANY, &secret, &err), -EPERM);
+    setenv("CREDENTIALS_DIRECTORY", directory, 1);
+    ck_assert_int_eq(credential_file_read(path, CREDENTIAL_ANY, &secret, &err), 0);
+    setenv("CREDENTIALS_DIRECTORY", "/tmp", 1);
+    ck_assert_int_eq(credential_file_read(path, CREDENTIAL_ANY, &secret, &err), -EPERM);
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("credential_file");
@@ -291,6 +327,7 @@ int main(void)
                         sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(texts, token_has_at_most_511_bytes);
     tcase_add_test(texts, type_names_go_both_ways);
+    tcase_add_test(texts, what_renews_a_pair_is_read_with_it);
     suite_add_tcase(suite, texts);
     tcase_add_checked_fixture(files, set_up, tear_down);
     tcase_add_test(files, file_of_this_user_alone_is_read);
@@ -299,6 +336,7 @@ int main(void)
     tcase_add_test(files, what_is_no_file_is_refused);
     tcase_add_test(files, file_is_read_up_to_its_maximum);
     tcase_add_test(files, content_is_refused_by_the_name_of_its_file);
+    tcase_add_test(files, files_that_systemd_brought_may_show_an_access_list);
     suite_add_tcase(suite, files);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -6,11 +6,12 @@
 #include "agents.h"
 #include "ceiling_fixture.h"
 #include "clock.h"
-#include "credential_pool.h"
+#include "credential_keeper.h"
 #include "curl_loop.h"
 #include "moved_clock.h"
 #include "raw_server.h"
 #include "run_table.h"
+#include "sticky.h"
 #include "upstream.h"
 
 #include <fcntl.h>
@@ -81,15 +82,37 @@ static void hear_journal(bool is_heard)
         event_del(journal_ready);
 }
 
-static void add_credential(void)
+static void on_credentials_changed(void *context)
+{
+    (void)context;
+    exchange_wake_parked(proxy);
+}
+
+static void on_credential_alert(const char *name, const char *state, const char *text,
+                                void *context)
+{
+    (void)name;
+    (void)state;
+    (void)text;
+    (void)context;
+}
+
+static void add_credential(const char *name, const char *secret, int priority)
 {
     char path[128];
-    snprintf(path, sizeof(path), "%s/credential", fixture.directory);
+    struct credential *credential;
+    struct error err = {0};
+    snprintf(path, sizeof(path), "%s/%s", fixture.directory, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ck_assert_int_eq(write(fd, "sk-ant-api03-x", 14), 14);
+    ck_assert_int_eq(write(fd, secret, strlen(secret)), (ssize_t)strlen(secret));
     close(fd);
-    ck_assert_int_eq(credential_pool_add(proxy->credentials, "main", path, CREDENTIAL_ANY, 0, NULL),
-                     0);
+    ck_assert_msg(credential_pool_put(credential_keeper_pool(proxy->keeper),
+                                      &(struct credential_options){.name = name,
+                                                                   .path = path,
+                                                                   .serves = CREDENTIAL_SERVES_ANY,
+                                                                   .priority = priority},
+                                      0, clock_now_us() / 1000, &credential, &err) > 0,
+                  "%s", err.text);
     unlink(path);
 }
 
@@ -109,10 +132,20 @@ static void set_up(void)
     proxy->wait_max_s = 60;
     proxy->run_exchange_ended = on_run_exchange_ended;
     proxy->exchange_settled = on_settled;
-    proxy->credentials = credential_pool_new();
+    ck_assert_int_eq(credential_keeper_new(&proxy->keeper,
+                                           &(struct credential_keeper_options){
+                                               .base = base,
+                                               .curl = loop,
+                                               .upstream = proxy->upstream,
+                                               .changed = on_credentials_changed,
+                                               .alert = on_credential_alert,
+                                           },
+                                           NULL),
+                     0);
+    proxy->sticky = sticky_new(1);
     TAILQ_INIT(&proxy->exchanges);
     TAILQ_INIT(&proxy->waiting);
-    add_credential();
+    add_credential("main", "sk-ant-api03-x", 1);
     proxy->runs = runs = run_table_new();
     ck_assert_int_eq(run_table_add(runs, "r1", "j", &limits, key, &run, NULL), 0);
     run->policy = fixture.run.policy;
@@ -130,9 +163,10 @@ static void tear_down(void)
     ck_assert_uint_eq(proxy->draining_count, 0);
     ck_assert_int_eq(proxy->body_bytes_held, 0);
     agents_free(agents);
+    credential_keeper_free(proxy->keeper);
+    sticky_free(proxy->sticky);
     upstream_free(proxy->upstream);
     curl_loop_free(loop);
-    credential_pool_free(proxy->credentials);
     run_table_free(runs);
     event_free(journal_ready);
     server_stop_and_free();
@@ -472,16 +506,7 @@ END_TEST
 START_TEST(headers_that_do_not_fit_are_the_agents_fault)
 {
     static char beta[9000];
-    char path[128];
-    struct error err = {0};
-    snprintf(path, sizeof(path), "%s/token", fixture.directory);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ck_assert_int_eq(write(fd, "sk-ant-oat01-x", 14), 14);
-    close(fd);
-    ck_assert_msg(
-        credential_pool_add(proxy->credentials, "token", path, CREDENTIAL_ANY, -1, &err) == 0, "%s",
-        err.text);
-    unlink(path);
+    add_credential("token", "sk-ant-oat01-x", -1);
     int agent = connect_agent();
     snprintf(beta, sizeof(beta),
              "GET /v1/models HTTP/1.1\r\nHost: x\r\nx-api-key: %s\r\nanthropic-beta: %0*d\r\n\r\n",
