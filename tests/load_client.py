@@ -123,8 +123,11 @@ STREAM_FORMS = [{"crlf": True}, {"message_deltas": 3}, {"null_usage": True}, {"p
                 {"chunk_bytes": 7}, {"write_bytes": 11}, {"events_delay_ms": 1}, {"events": 40}, {}]
 WIRE_FORMS = [{"gzip": True}, {"close": True}, {"interim": [103]}, {"framing": "chunked", "chunk_bytes": 50},
               {"delay_ms": 5}, {}, {}, {}]
+# What reeve would try again by itself is to be one exchange here.
+NEVER_AGAIN = {"x-should-retry": "false"}
 ERRORS = [{"status": 400}, {"status": 404}, {"status": 429, "headers": {"retry-after": "1"}},
-          {"status": 500}, {"status": 529}, {"status": 413, "error": "request_too_large"}]
+          {"status": 500, "headers": NEVER_AGAIN}, {"status": 529, "headers": NEVER_AGAIN},
+          {"status": 413, "error": "request_too_large"}]
 BREAKS = [{"stream_error": "overloaded_error"}, {"stream_error": "api_error", "error_after_events": 1},
           {"cut_after_bytes": 900}, {"cut_after_bytes": 600, "cut": "reset"}, {"cut_after_bytes": 40},
           {"gzip": True, "cut_after_bytes": 300}, {"drop": True}, {"lost": True}]
