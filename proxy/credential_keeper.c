@@ -321,9 +321,9 @@ bool credential_keeper_answered(struct credential_keeper *keeper, struct credent
         doubt(keeper, credential);
     else
         credential_note_answer(credential, signs, model, now_ms());
-    if (signs->verdict == VERDICT_SERVED)
-        credential->secret_served_number = secret_number;
-    else if (signs->verdict != VERDICT_OF_REQUEST)
+    if (signs->verdict == VERDICT_SERVED && secret_number > credential->secret_served_number)
+        credential->secret_served_number = secret_number; // answers of older secrets come late
+    if (signs->verdict != VERDICT_SERVED && signs->verdict != VERDICT_OF_REQUEST)
         attend(keeper);
     if (credential->state == CREDENTIAL_COOLING && before != CREDENTIAL_COOLING)
         log_refresh(LOG_NOTICE, "credential_cooling", credential, "the account is at a limit");
