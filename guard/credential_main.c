@@ -1,38 +1,49 @@
-// reeve credential: stores credentials for the daemon, and lists them. Never shows one.
+// reeve credential: stores credentials for the daemon, shows what it knows of them, and has it
+// check or refresh them. Never shows one.
 
 #include "cleanup.h"
-#include "clock.h"
-#include "config.h"
+#include "client_options.h"
 #include "credential_file.h"
-#include "paths.h"
+#include "credential_list.h"
+#include "credential_places.h"
+#include "credential_store.h"
 #include "subcommands.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <jansson.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 
-#define FINGERPRINT_MAX 20 // "sha256:" and 12 hex digits
+#define ANSWER_TIMEOUT_MS 240000 // a refresh may have to wait for another process first
 
 static const char usage[] =
-    "usage: reeve credential add NAME [--type TYPE] [--file FILE] [--state-dir DIR]\n"
-    "       reeve credential list [--json] [--state-dir DIR]\n"
-    "       reeve credential remove NAME [--state-dir DIR]\n"
+    "usage: reeve credential list [OPTION…]\n"
+    "       reeve credential check [NAME] [OPTION…]\n"
+    "       reeve credential refresh NAME [OPTION…]\n"
+    "       reeve credential disable|enable NAME [OPTION…]\n"
+    "       reeve credential add NAME [--type TYPE] [--file FILE] [OPTION…]\n"
+    "       reeve credential remove NAME [OPTION…]\n"
     "\n"
+    "list shows what the daemon knows of its credentials: state, expiry, what they have served;\n"
+    "without a daemon, what is in the files. check asks the upstream about each by a free call.\n"
+    "refresh renews a pair now. A disabled one serves nothing until it is enabled.\n"
     "add reads the secret from standard input, or from FILE: an API key, the token of\n"
     "`claude setup-token`, or the contents of a .credentials.json. It is kept under the state\n"
     "directory, mode 0600. TYPE is api-key, oauth-token or oauth; without it, what the secret\n"
-    "looks like decides. The daemon reads its credentials when it starts.\n";
+    "looks like decides. The daemon takes it over at once; streams in flight go on.\n"
+    "\n"
+    "  --json              JSON in place of text\n"
+    "  --state-dir DIR     as the daemon's\n"
+    "  --config FILE       as the daemon's\n";
 
 struct credential_command {
-    const char *type, *file, *state_dir;
-    bool adds; // before the daemon's first start there is no state directory
+    struct client_options options;
+    const char *type, *file; // of add
+    const char *name;        // NULL where none is needed and none was given
     bool json;
+    struct config config;
+    struct paths paths;
 };
 
 static int fail(int code, const struct error *err)
@@ -41,34 +52,226 @@ static int fail(int code, const struct error *err)
     return code;
 }
 
-static int directory_find(const struct credential_command *command, char path[static PATH_MAX],
-                          struct error *err)
+// Prints what was done; `json` is taken over.
+static int say(const struct credential_command *command, json_t *json, const char *text)
 {
-    struct paths paths = {0};
-    struct config config;
-    int result = config_load(&config, NULL, NULL, err);
-    if (result == 0)
-        result =
-            (command->adds ? paths_resolve : paths_find)(&paths, command->state_dir, &config, err);
-    config_done(&config);
-    return result < 0 ? result : paths_in_state(&paths, "credentials", path, err);
+    if (!command->json)
+        puts(text);
+    else if (json_dumpf(json, stdout, JSON_INDENT(2)) == 0)
+        putchar('\n');
+    json_decref(json);
+    return EX_OK;
 }
 
-static int path_find(const struct credential_command *command, const char *name,
-                     char path[static PATH_MAX], struct error *err)
+// ---- asking the daemon
+
+// *code is 0, or the exit code of the process once why has been said. False: there is no daemon.
+static bool daemon_ask(const struct credential_command *command,
+                       const struct control_message *request, struct control_message *answer,
+                       int *code)
 {
-    char directory[PATH_MAX];
-    if (!config_name_is_valid(name))
-        return error_set(err, -EINVAL,
-                         "name '%s': accepted are 1 to %d of A-Z a-z 0-9 . _ -, the first one a "
-                         "letter or digit",
-                         name, JOB_NAME_MAX - 1);
-    int result = directory_find(command, directory, err);
+    struct control_client *client;
+    struct error err;
+    int result = control_client_open(&client, command->paths.control_socket, &err);
+    *code = EX_UNAVAILABLE;
+    if (result == -ENOENT || result == -ECONNREFUSED)
+        return false;
+    if (result == 0) {
+        result = control_client_send(client, request, &err);
+        if (result == 0)
+            result = control_client_receive(client, ANSWER_TIMEOUT_MS, answer, &err);
+        control_client_close(client);
+    }
+    if (result < 0) {
+        fail(*code, &err);
+        return true;
+    }
+    *code = EX_OK;
+    if (answer->type == CONTROL_REFUSED) {
+        fprintf(stderr, "reeve credential: %s\n", answer->refused.text);
+        control_message_done(answer);
+        *code = EXIT_FAILURE;
+    }
+    return true;
+}
+
+static int no_daemon(const struct credential_command *command)
+{
+    fprintf(stderr, "reeve credential: no daemon at %s; start reeve serve\n",
+            command->paths.control_socket);
+    return EX_UNAVAILABLE;
+}
+
+static struct control_message credential_message(enum control_credential_verb verb,
+                                                 const char *name)
+{
+    struct control_message message = {.type = CONTROL_CREDENTIAL, .credential.verb = verb};
+    snprintf(message.credential.name, sizeof(message.credential.name), "%s", name);
+    return message;
+}
+
+// The files have changed. Says so, and what was done.
+static int daemon_reload(const struct credential_command *command, const char *done)
+{
+    const struct control_message request =
+        credential_message(CONTROL_CREDENTIAL_RELOAD, command->name);
+    struct control_message answer;
+    char text[PATH_MAX + 256];
+    int code;
+    bool told = daemon_ask(command, &request, &answer, &code);
+    if (told && code != EX_OK)
+        fprintf(stderr, "reeve credential: %s, but the daemon has not heard of it\n", done);
+    if (told && code != EX_OK)
+        return code;
+    snprintf(text, sizeof(text), "%s%s", done,
+             told ? "" : "; no daemon runs, the next one will find it");
+    return say(command,
+               json_pack("{s:s, s:s, s:b}", "name", command->name, "done", done, "daemon", told),
+               text);
+}
+
+// ---- list, check, refresh
+
+// What the daemon knows; without one and with `or_files`, what the files say.
+static int status_get(const struct credential_command *command, bool or_files,
+                      struct control_message *answer)
+{
+    const struct control_message request = {.type = CONTROL_STATUS};
+    struct error err;
+    int code;
+    if (daemon_ask(command, &request, answer, &code))
+        return code;
+    if (!or_files)
+        return no_daemon(command);
+    *answer = (struct control_message){.type = CONTROL_STATUS_REPLY};
+    int result = credential_list_read(&answer->status, &command->config, &command->paths, &err);
+    return result < 0 ? fail(EX_NOPERM, &err) : EX_OK;
+}
+
+static int command_list(struct credential_command *command)
+{
+    struct control_message answer;
+    int code = status_get(command, true, &answer);
+    if (code != EX_OK)
+        return code;
+    const struct status *status = &answer.status;
+    if (command->json) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < status->credential_count; i++)
+            json_array_append_new(list, credential_list_json(&status->credentials[i]));
+        say(command, list, "");
+    } else {
+        credential_list_print(status, stdout);
+    }
+    control_message_done(&answer);
+    return code;
+}
+
+// Has the daemon do it, and reports. Returns whether it came out well, by the exit code.
+static int one_ask(const struct credential_command *command, enum control_credential_verb verb,
+                   const char *name, json_t *list)
+{
+    const struct control_message request = credential_message(verb, name);
+    struct control_message answer;
+    int code;
+    if (!daemon_ask(command, &request, &answer, &code))
+        return no_daemon(command);
+    if (code != EX_OK)
+        return code;
+    const struct control_credential_done *done = &answer.credential_done;
+    if (command->json)
+        json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", name, "good",
+                                              (int)done->good, "text", done->text));
+    else
+        printf("%-16s %-5s %s\n", name, done->good ? "good" : "bad", done->text);
+    code = done->good ? EX_OK : EXIT_FAILURE;
+    control_message_done(&answer);
+    return code;
+}
+
+static int all_ask(const struct credential_command *command, json_t *list)
+{
+    struct control_message answer;
+    int code = status_get(command, false, &answer);
+    if (code != EX_OK)
+        return code;
+    for (size_t i = 0; i < answer.status.credential_count; i++) {
+        int each =
+            one_ask(command, CONTROL_CREDENTIAL_CHECK, answer.status.credentials[i].name, list);
+        code = each != EX_OK ? each : code;
+    }
+    control_message_done(&answer);
+    return code;
+}
+
+static int command_check(struct credential_command *command)
+{
+    json_t *list = json_array();
+    int code = command->name == NULL
+                   ? all_ask(command, list)
+                   : one_ask(command, CONTROL_CREDENTIAL_CHECK, command->name, list);
+    if (command->json)
+        say(command, list, "");
+    else
+        json_decref(list);
+    return code;
+}
+
+static int command_refresh(struct credential_command *command)
+{
+    json_t *list = json_array();
+    int code = one_ask(command, CONTROL_CREDENTIAL_REFRESH, command->name, list);
+    if (command->json)
+        say(command, list, "");
+    else
+        json_decref(list);
+    return code;
+}
+
+// ---- what changes files
+
+static int place_find(const struct credential_command *command, struct credential_place *place,
+                      bool must_exist, struct error *err)
+{
+    int result =
+        credential_place_find(place, &command->config, &command->paths, command->name, err);
+    if (result == 0 && must_exist && place->section == NULL && access(place->path, F_OK) < 0)
+        result = error_set(err, -ENOENT, "there is no credential %s", command->name);
+    return result;
+}
+
+// Files that somebody has named in the configuration are theirs.
+static int check_stored(const struct credential_place *place, struct error *err)
+{
+    if (credential_place_is_stored(place))
+        return 0;
+    return error_set(err, -EPERM, "[Credential %s] of the configuration names %s; change it there",
+                     place->name, place->path);
+}
+
+static int set_disabled(struct credential_command *command, bool disabled)
+{
+    struct credential_place place;
+    struct error err;
+    char text[JOB_NAME_MAX + 32];
+    int result = place_find(command, &place, true, &err);
     if (result < 0)
-        return result;
-    if (snprintf(path, PATH_MAX, "%s/%s", directory, name) >= PATH_MAX)
-        return error_set(err, -ENAMETOOLONG, "%s/%s", directory, name);
-    return 0;
+        return fail(result == -EINVAL ? EX_USAGE : EX_NOINPUT, &err);
+    if (credential_place_disable(&command->paths, command->name, disabled, &err) < 0)
+        return fail(EX_CANTCREAT, &err);
+    snprintf(text, sizeof(text), "credential %s is %s", command->name,
+             disabled ? "disabled" : "enabled");
+    return daemon_reload(command, text);
+}
+
+static int command_disable(struct credential_command *command)
+{
+    return set_disabled(command, true);
+}
+
+static int command_enable(struct credential_command *command)
+{
+    return set_disabled(command, false);
 }
 
 static int secret_read(const char *file, char text[static CREDENTIAL_FILE_BYTES_MAX],
@@ -96,190 +299,130 @@ static int secret_read(const char *file, char text[static CREDENTIAL_FILE_BYTES_
     return 0;
 }
 
-// Writes a new file beside `path` and renames it over: a power cut leaves the old one or the new.
-static int file_replace(const char *path, const char *text, struct error *err)
+// Where it goes, and of which kind it has to be.
+static int add_prepare(struct credential_command *command, struct credential_place *place,
+                       enum credential_type *type, struct error *err)
 {
-    char directory[PATH_MAX], temporary[PATH_MAX];
-    snprintf(directory, sizeof(directory), "%s", path);
-    *strrchr(directory, '/') = '\0';
-    if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-        return error_set_errno(err, -errno, "making %s", directory);
-    if (snprintf(temporary, sizeof(temporary), "%s/.new-XXXXXX", directory) >=
-        (int)sizeof(temporary))
-        return error_set(err, -ENAMETOOLONG, "%s", directory);
-    cleanup_fd int fd = mkostemp(temporary, O_CLOEXEC); // mode 0600
-    cleanup_fd int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || folder < 0)
-        return error_set_errno(err, -errno, "writing into %s", directory);
-    size_t length = strlen(text);
-    if (write(fd, text, length) != (ssize_t)length || fsync(fd) < 0 ||
-        rename(temporary, path) < 0 || fsync(folder) < 0) {
-        int result = error_set_errno(err, -errno, "writing %s", path);
-        unlink(temporary);
-        return result;
-    }
-    // The daemon may run as another user: the state directory's owner.
-    struct stat owner;
-    if (geteuid() == 0 && fstat(folder, &owner) == 0 && owner.st_uid != 0 &&
-        fchown(fd, owner.st_uid, owner.st_gid) < 0)
-        return error_set_errno(err, -errno, "giving %s to its directory's owner", path);
-    return 0;
+    *type = CREDENTIAL_ANY;
+    int result = command->type != NULL ? credential_type_parse(command->type, type, err) : 0;
+    if (result == 0) // before the daemon's first start there is no state directory
+        result = paths_resolve(&command->paths, command->options.state_dir, &command->config, err);
+    if (result == 0)
+        result = place_find(command, place, false, err);
+    if (result == 0)
+        result = check_stored(place, err);
+    if (result == 0 && *type == CREDENTIAL_ANY)
+        *type = credential_place_options(place).expected;
+    return result;
 }
 
-static int credential_add(const struct credential_command *command, const char *name)
+static int command_add(struct credential_command *command)
 {
-    char path[PATH_MAX], text[CREDENTIAL_FILE_BYTES_MAX];
+    char text[CREDENTIAL_FILE_BYTES_MAX], done[PATH_MAX + 128];
+    struct credential_place place;
     struct credential_secret secret = {0};
+    enum credential_type type;
     struct error err;
-    enum credential_type expected = CREDENTIAL_ANY;
     int code = EX_OK;
-    int result = path_find(command, name, path, &err);
-    if (result == 0 && command->type != NULL)
-        result = credential_type_parse(command->type, &expected, &err);
-    if (result < 0)
+    if (add_prepare(command, &place, &type, &err) < 0)
         return fail(EX_USAGE, &err);
-    result = secret_read(command->file, text, &err);
+    int result = secret_read(command->file, text, &err);
     if (result == 0)
         result = credential_text_read(text, command->file != NULL ? command->file : "the secret",
-                                      expected, &secret, &err);
+                                      type, &secret, &err);
     if (result < 0)
         code = fail(EX_DATAERR, &err);
-    else if (file_replace(path, text, &err) < 0)
+    else if (credential_store_write(place.path, text, &err) < 0)
         code = fail(EX_CANTCREAT, &err);
-    else
-        printf("credential %s (%s) is in %s\n", name, credential_type_name(secret.type), path);
+    snprintf(done, sizeof(done), "credential %s (%s) is in %s", command->name,
+             credential_type_name(secret.type), place.path);
     explicit_bzero(text, sizeof(text));
     explicit_bzero(&secret, sizeof(secret));
-    return code;
+    return code != EX_OK ? code : daemon_reload(command, done);
 }
 
-static void fingerprint_make(const char *secret, char text[static FINGERPRINT_MAX])
+static int command_remove(struct credential_command *command)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)secret, strlen(secret), digest);
-    snprintf(text, FINGERPRINT_MAX, "sha256:%02x%02x%02x%02x%02x%02x", digest[0], digest[1],
-             digest[2], digest[3], digest[4], digest[5]);
-}
-
-static void list_add(json_t *list, const char *name, const char *path)
-{
-    struct credential_secret secret = {0};
+    char done[JOB_NAME_MAX + 32];
+    struct credential_place place;
     struct error err;
-    char fingerprint[FINGERPRINT_MAX] = "", expires[CLOCK_TEXT_MAX] = "";
-    json_t *entry;
-    if (credential_file_read(path, CREDENTIAL_ANY, &secret, &err) < 0) {
-        entry = json_pack("{s:s, s:s}", "name", name, "problem", err.text);
-    } else {
-        fingerprint_make(secret.access, fingerprint);
-        if (secret.expires_at_ms != INT64_MAX)
-            clock_format_utc(secret.expires_at_ms * 1000, expires);
-        bool expired = secret.expires_at_ms <= clock_now_us() / 1000;
-        entry =
-            json_pack("{s:s, s:s, s:s, s:s*, s:s}", "name", name, "type",
-                      credential_type_name(secret.type), "fingerprint", fingerprint, "expires",
-                      expires[0] != '\0' ? expires : NULL, "state", expired ? "expired" : "ready");
-    }
-    explicit_bzero(&secret, sizeof(secret));
-    if (entry != NULL)
-        json_array_append_new(list, entry);
+    int result = place_find(command, &place, true, &err);
+    if (result == 0)
+        result = check_stored(&place, &err);
+    if (result == 0)
+        result = credential_store_remove(place.path, &err);
+    if (result == 0)
+        result = credential_place_disable(&command->paths, command->name, false, &err);
+    if (result < 0)
+        return fail(result == -EINVAL ? EX_USAGE : EX_NOINPUT, &err);
+    snprintf(done, sizeof(done), "credential %s is removed", command->name);
+    return daemon_reload(command, done);
 }
 
-static const char *member(json_t *entry, const char *name)
-{
-    const char *text = json_string_value(json_object_get(entry, name));
-    return text != NULL ? text : "-";
-}
+// ---- the command line
 
-static void list_print(json_t *list)
-{
-    size_t index;
-    json_t *entry;
-    printf("%-16s %-12s %-20s %-8s %s\n", "NAME", "TYPE", "FINGERPRINT", "STATE", "EXPIRES");
-    json_array_foreach(list, index, entry)
-    {
-        printf("%-16s %-12s %-20s %-8s %s\n", member(entry, "name"), member(entry, "type"),
-               member(entry, "fingerprint"), member(entry, "state"), member(entry, "expires"));
-        if (json_object_get(entry, "problem") != NULL)
-            printf("  %s\n", member(entry, "problem"));
-    }
-}
+static const struct verb {
+    const char *name;
+    int names_min, names_max;
+    int (*run)(struct credential_command *command);
+} verbs[] = {
+    {"list", 0, 0, command_list},       {"check", 0, 1, command_check},
+    {"refresh", 1, 1, command_refresh}, {"disable", 1, 1, command_disable},
+    {"enable", 1, 1, command_enable},   {"add", 1, 1, command_add},
+    {"remove", 1, 1, command_remove},
+};
 
-static int credential_list(const struct credential_command *command)
-{
-    char directory[PATH_MAX], path[PATH_MAX];
-    struct error err;
-    if (directory_find(command, directory, &err) < 0)
-        return fail(EX_CONFIG, &err);
-    json_t *list = json_array();
-    DIR *listing = opendir(directory);
-    if (listing == NULL && errno != ENOENT) {
-        error_set_errno(&err, -errno, "reading %s", directory);
-        json_decref(list);
-        return fail(EX_NOPERM, &err);
-    }
-    for (const struct dirent *entry; listing != NULL && (entry = readdir(listing)) != NULL;)
-        if (config_name_is_valid(entry->d_name) &&
-            snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) < (int)sizeof(path))
-            list_add(list, entry->d_name, path);
-    if (listing != NULL)
-        closedir(listing);
-    if (command->json) {
-        json_dumpf(list, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        list_print(list);
-    }
-    json_decref(list);
-    return EX_OK;
-}
-
-static int credential_remove(const struct credential_command *command, const char *name)
-{
-    char path[PATH_MAX];
-    struct error err;
-    if (path_find(command, name, path, &err) < 0)
-        return fail(EX_USAGE, &err);
-    if (unlink(path) < 0) {
-        error_set_errno(&err, -errno, "removing %s", path);
-        return fail(EX_NOINPUT, &err);
-    }
-    return EX_OK;
-}
-
-int credential_main(int argc, char **argv)
+// False: *code is the process's.
+static bool options_parse(struct credential_command *command, int argc, char **argv, int *code)
 {
     static const struct option long_options[] = {
         {"type", required_argument, NULL, 't'},
         {"file", required_argument, NULL, 'f'},
         {"state-dir", required_argument, NULL, 's'},
+        {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct credential_command command = {0};
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == 't')
-            command.type = optarg;
+            command->type = optarg;
         else if (option == 'f')
-            command.file = optarg;
+            command->file = optarg;
         else if (option == 's')
-            command.state_dir = optarg;
+            command->options.state_dir = optarg;
+        else if (option == 'c')
+            command->options.config_path = optarg;
         else if (option == 'j')
-            command.json = true;
+            command->json = true;
         else {
             fputs(usage, option == 'h' ? stdout : stderr);
-            return option == 'h' ? EX_OK : EX_USAGE;
+            *code = option == 'h' ? EX_OK : EX_USAGE;
+            return false;
         }
     }
-    const char *verb = optind < argc ? argv[optind] : "";
-    command.adds = strcmp(verb, "add") == 0;
-    int operands = argc - optind - 1;
-    if (command.adds && operands == 1)
-        return credential_add(&command, argv[optind + 1]);
-    if (strcmp(verb, "list") == 0 && operands == 0)
-        return credential_list(&command);
-    if (strcmp(verb, "remove") == 0 && operands == 1)
-        return credential_remove(&command, argv[optind + 1]);
-    fputs(usage, stderr);
-    return EX_USAGE;
+    return true;
+}
+
+int credential_main(int argc, char **argv)
+{
+    struct credential_command command = {0};
+    const struct verb *verb = NULL;
+    struct error err;
+    int code = EX_USAGE;
+    if (!options_parse(&command, argc, argv, &code))
+        return code;
+    int names = argc - optind - 1;
+    for (size_t i = 0; names >= 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strcmp(argv[optind], verbs[i].name) == 0)
+            verb = &verbs[i];
+    if (verb == NULL || names < verb->names_min || names > verb->names_max) {
+        fputs(usage, stderr);
+        return EX_USAGE;
+    }
+    command.name = names > 0 ? argv[optind + 1] : NULL;
+    int result = client_options_apply(&command.options, &command.config, &command.paths, &err);
+    code = result < 0 ? fail(EX_CONFIG, &err) : verb->run(&command);
+    config_done(&command.config);
+    return code;
 }

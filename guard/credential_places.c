@@ -3,14 +3,15 @@
 #include "credential_places.h"
 
 #include "cleanup.h"
+#include "credential_store.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define STORE "credentials" // in the state directory
+#define SWITCH_PERCENT 95   // where no section says
 
 static int name_check(const char *name, struct error *err)
 {
@@ -84,6 +85,38 @@ int credential_place_find(struct credential_place *place, const struct config *c
     return 0;
 }
 
+struct credential_options credential_place_options(const struct credential_place *place)
+{
+    static const enum credential_type types[] = {
+        [CONFIG_CREDENTIAL_OAUTH] = CREDENTIAL_OAUTH,
+        [CONFIG_CREDENTIAL_OAUTH_TOKEN] = CREDENTIAL_OAUTH_TOKEN,
+        [CONFIG_CREDENTIAL_API_KEY] = CREDENTIAL_API_KEY,
+        [CONFIG_CREDENTIAL_ANY] = CREDENTIAL_ANY,
+    };
+    static const enum credential_serves serves[] = {
+        [CONFIG_SERVES_BY_TYPE] = CREDENTIAL_SERVES_BY_TYPE,
+        [CONFIG_SERVES_CLAUDE_CODE] = CREDENTIAL_SERVES_CLAUDE_CODE,
+        [CONFIG_SERVES_ANY] = CREDENTIAL_SERVES_ANY,
+    };
+    const struct config_credential *section = place->section;
+    struct credential_options options = {
+        .name = place->name,
+        .path = place->path,
+        .shared = place->is_shared,
+        .disabled = place->is_disabled,
+        .priority = 1,
+        .switch_percent = SWITCH_PERCENT,
+    };
+    if (section != NULL) {
+        options.expected = types[section->type];
+        options.serves = serves[section->serves];
+        options.priority = (int)section->priority;
+        options.switch_percent =
+            section->switch_at_percent > INT_MAX ? INT_MAX : (int)section->switch_at_percent;
+    }
+    return options;
+}
+
 static int is_name(const struct dirent *entry)
 {
     return config_name_is_valid(entry->d_name);
@@ -148,8 +181,14 @@ int credential_place_disable(const struct paths *paths, const char *name, bool d
         return unlink(marker) == 0 || errno == ENOENT
                    ? 0
                    : error_set_errno(err, -errno, "removing %s", marker);
-    if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-        return error_set_errno(err, -errno, "making %s", directory);
+    result = credential_store_make(directory, err);
+    if (result < 0)
+        return result;
     cleanup_fd int fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     return fd >= 0 ? 0 : error_set_errno(err, -errno, "making %s", marker);
+}
+
+bool credential_place_is_stored(const struct credential_place *place)
+{
+    return place->section == NULL || (place->section->file == NULL && !place->is_shared);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config.h"
+#include "credential_pool.h"
 #include "error.h"
 #include "paths.h"
 
@@ -21,6 +22,12 @@ struct credential_place {
 // before; without File= or a section, credentials/NAME in the state directory. -EINVAL: no name.
 int credential_place_find(struct credential_place *place, const struct config *config,
                           const struct paths *paths, const char *name, struct error *err);
+
+// Whether its file is where `reeve credential add` puts one, and so is ours to write and to remove.
+bool credential_place_is_stored(const struct credential_place *place);
+
+// What the pool is told of it. Its texts are the place's.
+struct credential_options credential_place_options(const struct credential_place *place);
 
 // Calls `visit` for each: the sections in their order, then what is stored, by name. Stops at a
 // negative value, and returns it. `with_stored` false: the sections alone.

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "credential_keeper.h"
 #include "credential_places.h"
+#include "credential_store.h"
 #include "log.h"
 #include "random.h"
 #include "sticky.h"
@@ -15,11 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 
 #define RELOAD_DELAY_US 50000 // so that what happens together is read once
 #define WATCHED (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB)
-#define SWITCH_PERCENT 95 // where no section says
 
 struct credential_set {
     struct credential_set_options options;
@@ -29,38 +28,6 @@ struct credential_set {
 };
 
 // ---- filling the pool
-
-static struct credential_options options_make(const struct credential_place *place)
-{
-    static const enum credential_type types[] = {
-        [CONFIG_CREDENTIAL_OAUTH] = CREDENTIAL_OAUTH,
-        [CONFIG_CREDENTIAL_OAUTH_TOKEN] = CREDENTIAL_OAUTH_TOKEN,
-        [CONFIG_CREDENTIAL_API_KEY] = CREDENTIAL_API_KEY,
-        [CONFIG_CREDENTIAL_ANY] = CREDENTIAL_ANY,
-    };
-    static const enum credential_serves serves[] = {
-        [CONFIG_SERVES_BY_TYPE] = CREDENTIAL_SERVES_BY_TYPE,
-        [CONFIG_SERVES_CLAUDE_CODE] = CREDENTIAL_SERVES_CLAUDE_CODE,
-        [CONFIG_SERVES_ANY] = CREDENTIAL_SERVES_ANY,
-    };
-    const struct config_credential *section = place->section;
-    struct credential_options options = {
-        .name = place->name,
-        .path = place->path,
-        .shared = place->is_shared,
-        .disabled = place->is_disabled,
-        .priority = 1,
-        .switch_percent = SWITCH_PERCENT,
-    };
-    if (section != NULL) {
-        options.expected = types[section->type];
-        options.serves = serves[section->serves];
-        options.priority = (int)section->priority;
-        options.switch_percent =
-            section->switch_at_percent > INT_MAX ? INT_MAX : (int)section->switch_at_percent;
-    }
-    return options;
-}
 
 // Hears of changes in the folder of a file, as files are replaced by renaming.
 static void folder_watch(const struct credential_set *set, const char *path)
@@ -75,7 +42,7 @@ static void folder_watch(const struct credential_set *set, const char *path)
 static int on_place(const struct credential_place *place, void *context, struct error *err)
 {
     struct credential_set *set = context;
-    struct credential_options options = options_make(place);
+    struct credential_options options = credential_place_options(place);
     struct credential *credential;
     folder_watch(set, place->path);
     int changed = credential_pool_put(credential_keeper_pool(set->options.keeper), &options,
@@ -178,9 +145,7 @@ static void on_hangup(evutil_socket_t signal_number, short what, void *context)
 static int store_make(const struct paths *paths, char path[static PATH_MAX], struct error *err)
 {
     int result = paths_in_state(paths, "credentials", path, err);
-    if (result == 0 && mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set_errno(err, -errno, "making %s", path);
-    return result;
+    return result < 0 ? result : credential_store_make(path, err);
 }
 
 static int events_open(struct credential_set *set, struct error *err)

@@ -39,6 +39,12 @@ static void add_credential(struct status *status, const struct credential *crede
              credential_problem(credential));
 }
 
+void serve_status_credentials(struct status *status, const struct credential_pool *credentials)
+{
+    for (size_t i = 0; i < credential_pool_count(credentials); i++)
+        add_credential(status, credential_pool_at(credentials, i));
+}
+
 static void add_ceiling(struct status *status, struct budget *budget, enum budget_scope scope,
                         const char *job, enum budget_kind kind, int64_t limit)
 {
@@ -104,8 +110,7 @@ void serve_status_fill(struct status *status, const struct serve_status_sources 
     status->now_us = clock_now_us();
     status->exchanges_in_flight = (int64_t)sources->exchanges_in_flight;
     run_registry_status(sources->registry, status);
-    for (size_t i = 0; i < credential_pool_count(sources->credentials); i++)
-        add_credential(status, credential_pool_at(sources->credentials, i));
+    serve_status_credentials(status, sources->credentials);
     add_ceilings(status, sources->config, sources->budget);
     describe_ledger(status, sources->feed);
 }

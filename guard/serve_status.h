@@ -21,3 +21,6 @@ struct serve_status_sources {
 
 // Fills a zeroed status. The caller frees its lists with control_message_done().
 void serve_status_fill(struct status *status, const struct serve_status_sources *sources);
+
+// Adds what is in a pool to the status's list of credentials; none of their secrets.
+void serve_status_credentials(struct status *status, const struct credential_pool *credentials);

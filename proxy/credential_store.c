@@ -242,6 +242,19 @@ void credential_store_discard(const char *path, const char *refresh)
         unlink(successor);
 }
 
+int credential_store_make(const char *directory, struct error *err)
+{
+    char parent[PATH_MAX];
+    struct stat owner;
+    if (mkdir(directory, 0700) < 0)
+        return errno == EEXIST ? 0 : error_set_errno(err, -errno, "making %s", directory);
+    snprintf(parent, sizeof(parent), "%s/..", directory);
+    if (geteuid() == 0 &&
+        (stat(parent, &owner) < 0 || chown(directory, owner.st_uid, owner.st_gid) < 0))
+        return error_set_errno(err, -errno, "giving %s to its parent's owner", directory);
+    return 0;
+}
+
 int credential_store_write(const char *path, const char *text, struct error *err)
 {
     struct place place;
@@ -249,8 +262,9 @@ int credential_store_write(const char *path, const char *text, struct error *err
     int result = place_split(&place, path, err);
     if (result < 0)
         return result;
-    if (mkdir(place.directory, 0700) < 0 && errno != EEXIST)
-        return error_set_errno(err, -errno, "making %s", place.directory);
+    result = credential_store_make(place.directory, err);
+    if (result < 0)
+        return result;
     cleanup_fd int directory = directory_lock(&place, err);
     if (directory < 0)
         return directory;
@@ -268,5 +282,18 @@ int credential_store_write(const char *path, const char *text, struct error *err
         unlink(temporary);
         return result;
     }
+    return directory_sync(directory, &place, err);
+}
+
+int credential_store_remove(const char *path, struct error *err)
+{
+    struct place place;
+    int result = place_split(&place, path, err);
+    cleanup_fd int directory = result == 0 ? directory_lock(&place, err) : -1;
+    if (directory < 0)
+        return result < 0 ? result : directory;
+    if (unlink(path) < 0)
+        return error_set_errno(err, -errno, "removing %s", path);
+    others_remove(&place, "/"); // all of them
     return directory_sync(directory, &place, err);
 }

@@ -37,6 +37,13 @@ int credential_store_commit(const char *path, const char *refresh,
 // The token endpoint has answered, and not with a new pair.
 void credential_store_discard(const char *path, const char *refresh);
 
-// Replaces or makes a credential's file, and its folder if need be, mode 0600 and 0700. As root the
-// file becomes that of the folder's owner, as whom the daemon runs.
+// Makes a folder for credentials, mode 0700, unless it is there. As root it becomes that of the
+// owner of the folder it is in, as whom the daemon runs.
+int credential_store_make(const char *directory, struct error *err);
+
+// Replaces or makes a credential's file, and its folder if need be, mode 0600. As root the file
+// becomes that of the folder's owner.
 int credential_store_write(const char *path, const char *text, struct error *err);
+
+// Removes it, and what a refresh that was killed has left.
+int credential_store_remove(const char *path, struct error *err);

@@ -8,7 +8,8 @@ PAIR='{"claudeAiOauth":{"accessToken":"sk-ant-oat01-a","refreshToken":"sk-ant-or
 export REEVE_STATE_DIR=$WORK/state
 STORE=$REEVE_STATE_DIR/credentials
 
-credential() { "$REEVE" credential "$@" >"$WORK/said" 2>&1; }
+CONFIG=()
+credential() { "$REEVE" credential "$@" "${CONFIG[@]}" >"$WORK/said" 2>&1; }
 listed() { "$REEVE" credential list --json | jq -r ".[] | select(.name == \"$1\") | \"\(.type) \(.state)\""; }
 
 # refused NAME CODE WORDS SECRET ARGUMENT…: the command fails and says so, and nothing is stored.
@@ -46,7 +47,7 @@ refused "a name with a slash" 64 "accepted are 1 to" "$KEY" add ../other
 refused "a missing file" 65 "No such file" "" add other --file "$WORK/nowhere"
 refused "no name" 64 "usage:" "$KEY" add
 refused "an unknown verb" 64 "usage:" "" show main
-refused "removing what is not there" 66 "No such file" "" remove other
+refused "removing what is not there" 66 "there is no credential other" "" remove other
 
 chmod 644 "$STORE/spare"
 check "a file that others can read is told with what mends it" \
@@ -54,11 +55,67 @@ check "a file that others can read is told with what mends it" \
 check "one is removed" credential remove spare
 equal "and gone" "login main" "$(ls -A "$STORE" | paste -sd' ')"
 
-start_fake --accept "$KEY-2" || not_ok "the fake starts"
-start_serve --upstream "$FAKE_URL" --ledger "host=$WORK/nowhere" || not_ok "reeve serve starts"
-equal "the daemon serves with what is stored, and passes over what has expired" 200 \
-    "$("$REEVE" run --no-cgroup -- sh -c 'curl -sS -o /dev/null -w "%{http_code}" \
+# ---- with a daemon
+
+ROTATING=sk-ant-ort01-of-the-login
+FRESH='{"claudeAiOauth":{"accessToken":"sk-ant-oat01-a","refreshToken":"'$ROTATING'","expiresAt":1000}}'
+
+# of NAME MEMBER: what the daemon's list says of a credential.
+of() { "$REEVE" credential list --json | jq -r ".[] | select(.name == \"$1\") | .$2"; }
+is() { [ "$(of "$1" "$2")" = "$3" ]; }
+
+# The status of a request by an agent; $1 is an argument more for curl.
+ask() {
+    "$REEVE" run --no-cgroup -- sh -c 'curl -sS -o /dev/null -w "%{http_code}" ${1:+"$1"} \
         -H "x-api-key: $ANTHROPIC_API_KEY" -H "anthropic-version: 2023-06-01" \
-        "$ANTHROPIC_BASE_URL/v1/models"' 2>"$WORK/run.log")"
+        "$ANTHROPIC_BASE_URL/v1/models"' sh "${1:-}" 2>"$WORK/run.log"
+}
+
+start_fake --accept "$KEY-2" --refresh-token "$ROTATING" || not_ok "the fake starts"
+printf '[Reeve]\nTokenEndpoint=%s/v1/oauth/token\n[Credential outside]\nType=api-key\nFile=%s\n' \
+    "$FAKE_URL" "$WORK/token" >"$WORK/reeve.conf"
+CONFIG=(--config "$WORK/reeve.conf")
+chmod 600 "$WORK/token"
+echo "$KEY-2" >"$WORK/token"
+check "what is passed over without a daemon is said" grep -q 'no daemon runs' <(
+    "$REEVE" credential disable login)
+check "a disabled one is enabled again" credential enable login
+equal "checking needs a daemon" "69" "$(credential check || echo $?)"
+
+credential add login <<<"$FRESH"
+start_serve --config "$WORK/reeve.conf" --upstream "$FAKE_URL" --ledger "host=$WORK/nowhere" ||
+    not_ok "reeve serve starts"
+check "a pair that has expired is refreshed at the start" wait_until 20 is login state ready
+equal "the daemon serves" 200 "$(ask)"
+equal "it says what has served" "1 any" "$(of main exchanges) $(of main serves)"
+equal "and what has been refreshed" "1 claude-code" "$(of login refreshes) $(of login serves)"
+check "all are found good by a free call" credential check
+equal "each of them" "login main outside" "$(awk '$2 == "good" { print $1 }' "$WORK/said" | sort | paste -sd' ')"
+check "a pair is refreshed on demand" credential refresh login
+equal "once more" 2 "$(of login refreshes)"
+equal "a key cannot be" "1 yes" "$(credential refresh main; echo "$? $(
+    grep -q 'has no refresh token' "$WORK/said" && echo yes)")"
+equal "nor one that is not there" "1 yes" "$(credential refresh nobody; echo "$? $(
+    grep -q 'there is no credential nobody' "$WORK/said" && echo yes)")"
+
+check "one is disabled" credential disable main
+check "and another" credential disable outside
+equal "they say so" "disabled disabled" "$(of main state) $(of outside state)"
+check "and one is removed" credential remove login
+equal "nothing serves any more" 503 "$(ask)"
+check "one is enabled" credential enable outside
+equal "it serves" "200 1" "$(ask) $(of outside exchanges)"
+refused "removing what the configuration names" 66 "change it there" "" remove outside
+refused "adding where the configuration names a file" 64 "change it there" "$KEY" add outside
+
+check "what is added is there at once" credential add later <<<"$KEY-wrong"
+equal "as it is" "ready" "$(of later state)"
+equal "a wrong key is found bad" "1 later bad" "$(credential check later; echo "$? $(awk '{ print $1, $2 }' "$WORK/said")")"
+equal "and refused from then on" "refused" "$(of later state)"
+credential add later <<<"$KEY-2"
+equal "until it is replaced" "ready" "$(of later state)"
+equal "no secret is ever shown" "" "$(cat "$WORK/said" "$WORK/serve.log" <("$REEVE" credential list) \
+    <("$REEVE" credential list --json) <("$REEVE" status --json) <("$REEVE" credential check --json) |
+    grep -o 'sk-ant-[a-z0-9-]*')"
 stop "$SERVE_PID"
 flow_end
