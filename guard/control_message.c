@@ -102,9 +102,11 @@ static const struct field_table message_fields[] = {
                                INTEGER(control_run_open, pid), INTEGER(control_run_open, priority),
                                INTEGER(control_run_open, wait_us), LIMITS(control_run_open)),
     [CONTROL_QUEUED] = TABLE(INTEGER(control_queued, position)),
-    [CONTROL_GRANTED] = TABLE(TEXT(control_granted, run_id), TEXT(control_granted, run_key),
-                              TEXT(control_granted, base_url), TEXT(control_granted, job),
-                              INTEGER(control_granted, kill_grace_us), LIMITS(control_granted)),
+    [CONTROL_GRANTED] =
+        TABLE(TEXT(control_granted, run_id), TEXT(control_granted, run_key),
+              TEXT(control_granted, base_url), TEXT(control_granted, job),
+              INTEGER(control_granted, kill_grace_us),
+              WORD(control_granted, cache_ttl, CONFIG_CACHE_TTL_1H + 1), LIMITS(control_granted)),
     [CONTROL_REFUSED] =
         TABLE(WORD(control_refused, code, CONTROL_REFUSALS), TEXT(control_refused, text)),
     [CONTROL_RUN_STARTED] =

@@ -7,6 +7,7 @@
 // value for a field and bytes after the map are errors.
 #pragma once
 
+#include "config.h"
 #include "error.h"
 #include "journal_record.h"
 #include "run.h"
@@ -70,6 +71,7 @@ struct control_granted {
     char base_url[CONTROL_TEXT_MAX];
     char job[JOB_NAME_MAX]; // the default one, if none was named
     int64_t kill_grace_us;
+    enum config_cache_ttl cache_ttl;
     struct run_limits limits; // as tightened by the job's configuration
 };
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_MAX 8          // variables that a run gets
+#define SET_MAX 9          // variables that a run gets
 #define NAME_MAX_BYTES 256 // of a variable that can be one of the patterns
 
 // Left out. Sources: Claude Code, "Environment variables"; the clients' own sources.
@@ -39,6 +39,23 @@ static const char *const removed[] = {
     "no_proxy",
 };
 
+// How long the prompt cache lasts that Claude Code asks for: it takes a gateway for an API key, and
+// asks for 5 minutes, where on a subscription it would ask for 1 hour for the main conversation.
+// Source: Claude Code 2.1.330, the help of its settings.
+static const struct {
+    const char *name, *value;
+} cache_ttls[] = {
+    [CONFIG_CACHE_TTL_5M] = {"FORCE_PROMPT_CACHING_5M", "1"},
+    [CONFIG_CACHE_TTL_1H] = {"CLAUDE_CODE_PROMPT_CACHE_TTL", "1h"},
+};
+
+static bool is_cache_ttl(const char *name)
+{
+    return strcmp(name, "FORCE_PROMPT_CACHING_5M") == 0 ||
+           strcmp(name, "CLAUDE_CODE_PROMPT_CACHE_TTL") == 0 ||
+           strcmp(name, "ENABLE_PROMPT_CACHING_1H") == 0;
+}
+
 int environment_is_removed(const char *name)
 {
     for (size_t i = 0; i < sizeof(removed) / sizeof(removed[0]); i++)
@@ -47,7 +64,7 @@ int environment_is_removed(const char *name)
     return false;
 }
 
-static bool is_kept(const char *variable)
+static bool is_kept(const char *variable, enum config_cache_ttl cache_ttl)
 {
     char name[NAME_MAX_BYTES];
     size_t length = strcspn(variable, "=");
@@ -55,7 +72,8 @@ static bool is_kept(const char *variable)
         return true;
     memcpy(name, variable, length);
     name[length] = '\0';
-    return !environment_is_removed(name);
+    return !environment_is_removed(name) &&
+           (cache_ttl == CONFIG_CACHE_TTL_CLIENT || !is_cache_ttl(name));
 }
 
 // Appends "name=value"; false when out of memory.
@@ -118,10 +136,13 @@ int environment_new(char ***environment, char *const *base, const struct control
     if (made == NULL)
         return error_set_errno(err, -ENOMEM, "making the command's environment");
     for (size_t i = 0; i < base_count && enough; i++)
-        if (is_kept(base[i]))
+        if (is_kept(base[i], granted->cache_ttl))
             enough = (made[count] = strdup(base[i])) != NULL && ++count > 0;
     for (size_t i = 0; i < sizeof(set) / sizeof(set[0]) && enough; i++)
         enough = add(made, &count, set[i].name, set[i].value);
+    if (granted->cache_ttl != CONFIG_CACHE_TTL_CLIENT)
+        enough = enough && add(made, &count, cache_ttls[granted->cache_ttl].name,
+                               cache_ttls[granted->cache_ttl].value);
     copy_host(granted->base_url, host);
     enough = enough && add_no_proxy(made, &count, base, "NO_PROXY", host) &&
              add_no_proxy(made, &count, base, "no_proxy", host);

@@ -76,7 +76,9 @@ static void send_grant(struct registered_run *run, const char key[static RUN_KEY
 {
     struct control_message message = {
         .type = CONTROL_GRANTED,
-        .granted = {.limits = run->asked.limits, .kill_grace_us = run->kill_grace_us},
+        .granted = {.limits = run->asked.limits,
+                    .kill_grace_us = run->kill_grace_us,
+                    .cache_ttl = run->cache_ttl},
     };
     memcpy(message.granted.job, run->asked.job, sizeof(message.granted.job));
     memcpy(message.granted.run_id, run->live->id, sizeof(message.granted.run_id));
@@ -229,6 +231,7 @@ int registered_apply_job(struct registered_run *run, struct error *err)
         return result;
     const struct config_job *job = configured != NULL ? configured : &defaults;
     run->kill_grace_us = job->kill_grace_us;
+    run->cache_ttl = job->cache_ttl;
     run->idle_max_us = job->idle_us;
     result =
         run_limits_combine(&run->asked.limits, job, configured != NULL, &run->asked.limits, err);

@@ -26,6 +26,7 @@ struct registered_run {
     struct control_run_open asked; // limits combined with the job's
     int64_t asked_at_us;
     int64_t kill_grace_us;
+    enum config_cache_ttl cache_ttl;
     struct live_run *live; // from REGISTERED_STARTING on
     enum run_end forced;   // RUN_LIVE: nobody has ended it by force
     char forced_text[CONTROL_TEXT_MAX];

@@ -136,6 +136,7 @@ static void sample_message(enum control_type type, struct control_message *messa
                                                     .base_url = "http://127.0.0.1:8377",
                                                     .job = "outreach",
                                                     .kill_grace_us = 10000000,
+                                                    .cache_ttl = CONFIG_CACHE_TTL_1H,
                                                     .limits = sample_limits()};
         break;
     case CONTROL_REFUSED:

@@ -120,6 +120,28 @@ START_TEST(the_way_to_the_proxy_is_direct)
 }
 END_TEST
 
+static const struct {
+    enum config_cache_ttl asked;
+    const char *ttl, *force_5m;
+} cache_ttls[] = {
+    {CONFIG_CACHE_TTL_CLIENT, "mine", "mine"},
+    {CONFIG_CACHE_TTL_5M, NULL, "1"},
+    {CONFIG_CACHE_TTL_1H, "1h", NULL},
+};
+
+START_TEST(cache_ttl_is_the_jobs)
+{
+    struct control_granted other = granted;
+    struct error err;
+    char *base[] = {(char *)"CLAUDE_CODE_PROMPT_CACHE_TTL=mine",
+                    (char *)"FORCE_PROMPT_CACHING_5M=mine", NULL};
+    other.cache_ttl = cache_ttls[_i].asked;
+    ck_assert_int_eq(environment_new(&made, base, &other, "j", &err), 0);
+    ck_assert_pstr_eq(value("CLAUDE_CODE_PROMPT_CACHE_TTL"), cache_ttls[_i].ttl);
+    ck_assert_pstr_eq(value("FORCE_PROMPT_CACHING_5M"), cache_ttls[_i].force_5m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("environment");
@@ -130,6 +152,7 @@ int main(void)
                         (int)(sizeof(ways_out) / sizeof(ways_out[0])));
     tcase_add_test(tests, everything_else_stays);
     tcase_add_test(tests, the_way_to_the_proxy_is_direct);
+    tcase_add_loop_test(tests, cache_ttl_is_the_jobs, 0, 3);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -54,7 +54,7 @@ static void setup(void)
     may_open = true;
     guard_daemon_open(&daemon_,
                       "[Reeve]\nSlots=1\n"
-                      "[Job tight]\nMemoryMax=64M\nCostMax=$1\nKillGrace=3s\n"
+                      "[Job tight]\nMemoryMax=64M\nCostMax=$1\nKillGrace=3s\nCacheTtl=1h\n"
                       "[Job hasty]\nKillGrace=0\n",
                       (struct run_registry_options){.may_open = on_may_open,
                                                     .opened = on_opened,
@@ -144,6 +144,7 @@ START_TEST(a_whole_life)
     ck_assert_str_eq(granted.granted.job, "tight");
     ck_assert_str_eq(granted.granted.base_url, BASE_URL);
     ck_assert_int_eq(granted.granted.kill_grace_us, 3000000);
+    ck_assert_int_eq(granted.granted.cache_ttl, CONFIG_CACHE_TTL_1H);
     ck_assert_int_eq(granted.granted.limits.memory_max_bytes, 64 << 20);
     ck_assert_int_eq(granted.granted.limits.cost_max_pico_usd, PICO_USD_PER_USD);
     ck_assert_ptr_eq(
