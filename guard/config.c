@@ -73,7 +73,7 @@ const struct config_option config_options[] = {
     REEVE("ListenAnywhere", config_type_flag, listen_anywhere, "no"),
     REEVE("Upstream", config_type_origin, upstream, "https://api.anthropic.com"),
     REEVE("UpstreamCAFile", config_type_path, upstream_ca_file, ""),
-    REEVE("Ledger", config_type_text, ledger, ""),
+    REEVE("Ledger", config_type_dsn, ledger, ""),
     REEVE("StateDirectory", config_type_path, state_directory, ""),
     REEVE("Prices", config_type_path, prices, ""),
     REEVE("TimeZone", config_type_zone, time_zone, "UTC"),
@@ -125,7 +125,7 @@ const struct config_option config_options[] = {
     JOB("RandomizedDelaySec", config_type_duration, randomized_delay_us, "0"),
     JOB("Key", config_type_text, key, ""),
     JOB("CacheTtl", cache_ttl, cache_ttl, "client"),
-    ALERT("Url", config_type_url, url, ""),
+    ALERT("Url", config_type_webhook, url, ""),
     ALERT("UrlFile", config_type_path, url_file, ""),
     ALERT("UrlCAFile", config_type_path, url_ca_file, ""),
     ALERT("SecretFile", config_type_path, secret_file, ""),
@@ -170,7 +170,7 @@ static int set_option(const struct config_option *option, void *object, const ch
     int result = option->type->parse(option->type, value, field);
     if (result == -EINVAL)
         return error_set(err, result, "%s=%.200s: write %s", option->name,
-                         option->type->holds_secret ? "…" : value, option->type->form);
+                         option->type->mask != NULL ? "…" : value, option->type->form);
     return result < 0 ? error_set_errno(err, result, "%s=", option->name) : 0;
 }
 

@@ -167,6 +167,7 @@ bool config_address_is_loopback(const char *text);
 // first one a letter or digit.
 bool config_name_is_valid(const char *name);
 
-// Writes the whole configuration, defaults included, in the file's own form or as JSON.
+// Writes the whole configuration, defaults included, in the file's own form or as JSON; without
+// passwords, and what else lets one in.
 void config_show(const struct config *config, FILE *stream);
 int config_show_json(const struct config *config, FILE *stream, struct error *err);

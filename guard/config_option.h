@@ -22,7 +22,7 @@ const char *config_section_name(enum config_section section);
 // The option's field in an object of its section.
 void *config_option_field(const struct config_option *option, const void *object);
 
-// The option's value as one would write it, malloc'ed; NULL when out of memory.
+// The option's value as one would write it, but for secrets, malloc'ed; NULL when out of memory.
 char *config_option_text(const struct config_option *option, const void *object);
 
 // The option of that name, NULL if the section has none.

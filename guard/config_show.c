@@ -15,6 +15,16 @@ struct shower {
     int result;
 };
 
+// For people: without a password, or what lets one in as well.
+static void show_value(const struct config_option *option, const void *object, FILE *stream)
+{
+    const void *field = config_option_field(option, object);
+    if (option->type->mask == NULL)
+        option->type->print(option->type, field, stream);
+    else if (*(char *const *)field != NULL)
+        option->type->mask(*(char *const *)field, stream);
+}
+
 char *config_option_text(const struct config_option *option, const void *object)
 {
     char *text = NULL;
@@ -22,7 +32,7 @@ char *config_option_text(const struct config_option *option, const void *object)
     FILE *stream = open_memstream(&text, &length);
     if (stream == NULL)
         return NULL;
-    option->type->print(option->type, config_option_field(option, object), stream);
+    show_value(option, object, stream);
     if (fclose(stream) != 0)
         free(take_pointer(&text));
     return text;
@@ -39,7 +49,7 @@ static void show_object(const void *object, const char *name, void *context)
         if (option->section != shower->section)
             continue;
         fprintf(shower->stream, "%s=", option->name);
-        option->type->print(option->type, config_option_field(option, object), shower->stream);
+        show_value(option, object, shower->stream);
         fputc('\n', shower->stream);
     }
 }

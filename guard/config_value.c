@@ -3,6 +3,7 @@
 #include "config_value.h"
 
 #include "clock.h"
+#include "config_mask.h"
 #include "money.h"
 #include "run.h"
 
@@ -337,8 +338,18 @@ const struct config_type config_type_url = {
     .form = "a URL such as https://hooks.example.com/alerts, without user and password",
     .parse = parse_url,
     .print = config_print_text,
-    .holds_secret = true,
     .owns_text = true};
+const struct config_type config_type_webhook = {
+    .form = "a URL such as https://hooks.example.com/alerts, without user and password",
+    .parse = parse_url,
+    .print = config_print_text,
+    .mask = config_mask_url,
+    .owns_text = true};
+const struct config_type config_type_dsn = {.form = "a libpq connection string",
+                                            .parse = parse_text,
+                                            .print = config_print_text,
+                                            .mask = config_mask_dsn,
+                                            .owns_text = true};
 const struct config_type config_type_origin = {
     .form = "an origin such as https://api.anthropic.com, without a path",
     .parse = parse_origin,

@@ -14,13 +14,17 @@ struct config_type {
     // Writes the value as parse() reads it; nothing where it is unset.
     void (*print)(const struct config_type *type, const void *field, FILE *stream);
     const char *const *words; // of CONFIG_WORD and CONFIG_WORDS types, NULL at the end
-    bool holds_secret;        // the value is not repeated in messages
-    bool owns_text;           // the field is a char * to be freed
+    // Writes it without the secret that it may hold; NULL: there is none. Where there may be one,
+    // the value is not repeated in messages.
+    void (*mask)(const char *text, FILE *stream);
+    bool owns_text; // the field is a char * to be freed
 };
 
 extern const struct config_type config_type_text;     // char *
 extern const struct config_type config_type_path;     // char *
 extern const struct config_type config_type_url;      // char *: http://host[:port][/path]
+extern const struct config_type config_type_webhook;  // char *: the same, and a secret
+extern const struct config_type config_type_dsn;      // char *: a libpq connection string
 extern const struct config_type config_type_origin;   // char *: http://host[:port]
 extern const struct config_type config_type_address;  // char *: numeric address and port
 extern const struct config_type config_type_zone;     // char *: a time zone of this machine

@@ -2,7 +2,10 @@
 
 #include "subcommands.h"
 
+#include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -37,8 +40,16 @@ static void print_usage(FILE *stream)
     fputs("\nreeve SUBCOMMAND --help tells more.\n", stream);
 }
 
+// Tokens pass through JSON on their way: what jansson lets go of is wiped.
+static void free_wiped(void *block)
+{
+    explicit_bzero(block, block != NULL ? malloc_usable_size(block) : 0);
+    free(block);
+}
+
 int main(int argc, char **argv)
 {
+    json_set_alloc_funcs(malloc, free_wiped);
     if (argc < 2) {
         print_usage(stderr);
         return EX_USAGE;

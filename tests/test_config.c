@@ -286,6 +286,25 @@ START_TEST(what_is_shown_reads_as_the_same)
 }
 END_TEST
 
+START_TEST(secrets_are_not_shown)
+{
+    char *text = NULL;
+    size_t length;
+    ck_assert_int_eq(parse("[Reeve]\nLedger=host=db password=hunter2\n"
+                           "[Alert a]\nUrl=https://hooks.example.com/hunter2\n"),
+                     0);
+    char *shown = show();
+    FILE *stream = open_memstream(&text, &length);
+    ck_assert_int_eq(config_show_json(&config, stream, &err), 0);
+    fclose(stream);
+    ck_assert_ptr_null(strstr(shown, "hunter2"));
+    ck_assert_ptr_null(strstr(text, "hunter2"));
+    ck_assert_ptr_nonnull(strstr(shown, "\nUrl=https://hooks.example.com/"));
+    free(shown);
+    free(text);
+}
+END_TEST
+
 START_TEST(json_holds_every_section)
 {
     char *text = NULL;
@@ -332,6 +351,7 @@ int main(void)
     tcase_add_test(tests, options_are_set_as_in_the_file);
     tcase_add_test(tests, names);
     tcase_add_test(tests, what_is_shown_reads_as_the_same);
+    tcase_add_test(tests, secrets_are_not_shown);
     tcase_add_test(tests, json_holds_every_section);
     tcase_add_test(tests, files);
     suite_add_tcase(suite, tests);
