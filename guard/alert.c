@@ -14,8 +14,8 @@ struct alert_book {
 const char *alert_kind_name(enum alert_kind kind)
 {
     static const char *const names[ALERT_KINDS] = {
-        "ceiling", "soft",  "oom",       "timeout", "escape", "credential",
-        "ledger",  "price", "duplicate", "cache",   "test",
+        "ceiling",    "soft",   "oom",   "timeout",   "escape", "caller",
+        "credential", "ledger", "price", "duplicate", "cache",  "test",
     };
     return names[kind];
 }

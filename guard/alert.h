@@ -27,6 +27,7 @@ enum alert_kind {
     ALERT_OOM,        // a run had no memory left
     ALERT_TIMEOUT,    // a run was over its time
     ALERT_ESCAPE,     // a process got out of its run's cgroup
+    ALERT_CALLER,     // a run's key was used outside of the run
     ALERT_CREDENTIAL, // a credential needs a person
     ALERT_LEDGER,     // the books do not get into the ledger, or do again
     ALERT_PRICE,      // a model without a price was used

@@ -136,6 +136,18 @@ void alert_of_escape(struct journal_alert *alert, const struct live_run *run, co
     alert_say(alert, "%s got out of the cgroup of run %s of job %s", what, run->id, run->job);
 }
 
+void alert_of_caller(struct journal_alert *alert, const struct live_run *run,
+                     enum caller_verdict verdict, uid_t uid, bool refused)
+{
+    char who[64] = "somebody who cannot be told";
+    alert_begin(alert, ALERT_CALLER, run);
+    snprintf(alert->subject, sizeof(alert->subject), "run %s", run->id);
+    if (verdict == CALLER_STRANGER)
+        snprintf(who, sizeof(who), "a process of uid %lld outside of it", (long long)uid);
+    alert_say(alert, "the key of run %s of job %s was used by %s: %s", run->id, run->job, who,
+              refused ? "refused" : "let pass");
+}
+
 void alert_of_credential(struct journal_alert *alert, const char *name, const char *state,
                          const char *text, int64_t day_start_us)
 {

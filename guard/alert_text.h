@@ -7,6 +7,7 @@
 
 #include "alert.h"
 #include "budget.h"
+#include "caller.h"
 #include "run_table.h"
 
 #include <stdbool.h>
@@ -24,6 +25,10 @@ void alert_of_timeout(struct journal_alert *alert, const struct live_run *run, i
 
 // `what` got out: "pid 4711 (node)".
 void alert_of_escape(struct journal_alert *alert, const struct live_run *run, const char *what);
+
+// Somebody else has used the run's key; `uid` is (uid_t)-1 if it is not known.
+void alert_of_caller(struct journal_alert *alert, const struct live_run *run,
+                     enum caller_verdict verdict, uid_t uid, bool refused);
 
 // `day_start_us` is the period of those that are told once a day.
 void alert_of_credential(struct journal_alert *alert, const char *name, const char *state,

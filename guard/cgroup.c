@@ -42,6 +42,11 @@ const char *run_cgroup_path(const struct run_cgroup *group)
     return group->path;
 }
 
+const char *run_cgroup_directory(const struct run_cgroup *group)
+{
+    return group->backend->directory(group);
+}
+
 int run_cgroup_spawn_fd(const struct run_cgroup *group)
 {
     return group->spawn_fd;

@@ -35,6 +35,9 @@ void run_cgroup_free(struct run_cgroup *group); // NULL is allowed; the cgroup i
 // For people: "memory:/reeve/ID", a path on v2, "" without a cgroup.
 const char *run_cgroup_path(const struct run_cgroup *group);
 
+// The directory whose cgroup.procs lists its processes, "" without a cgroup.
+const char *run_cgroup_directory(const struct run_cgroup *group);
+
 // A directory for clone3(CLONE_INTO_CGROUP), which puts the child in at birth; -1 where that cannot
 // be done. The group's own.
 int run_cgroup_spawn_fd(const struct run_cgroup *group);

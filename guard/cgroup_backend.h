@@ -8,6 +8,7 @@
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 
 struct cgroup_backend {
+    const char *(*directory)(const struct run_cgroup *group);
     int (*attach)(struct run_cgroup *group, pid_t pid, struct error *err);
     bool (*is_populated)(const struct run_cgroup *group);
     void (*signal)(struct run_cgroup *group, int signal);

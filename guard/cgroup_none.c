@@ -113,6 +113,12 @@ static size_t signal_all(const struct run_cgroup *common, int signal)
     return ours;
 }
 
+static const char *none_directory(const struct run_cgroup *common)
+{
+    (void)common;
+    return "";
+}
+
 static int none_attach(struct run_cgroup *common, pid_t pid, struct error *err)
 {
     (void)common; // born a descendant
@@ -159,6 +165,7 @@ static void none_free(struct run_cgroup *common)
 }
 
 static const struct cgroup_backend none_backend = {
+    .directory = none_directory,
     .attach = none_attach,
     .is_populated = none_is_populated,
     .signal = none_signal,

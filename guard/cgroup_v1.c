@@ -155,6 +155,11 @@ static int make(struct cgroup_v1 *group, const struct run_limits *limits, struct
     return 0;
 }
 
+static const char *v1_directory(const struct run_cgroup *common)
+{
+    return v1_of(common)->directories[PIDS];
+}
+
 static int v1_attach(struct run_cgroup *common, pid_t pid, struct error *err)
 {
     int code = cgroup_attach_task_pid(v1_of(common)->handle, pid);
@@ -223,6 +228,7 @@ static void v1_free(struct run_cgroup *common)
 }
 
 static const struct cgroup_backend v1_backend = {
+    .directory = v1_directory,
     .attach = v1_attach,
     .is_populated = v1_is_populated,
     .signal = v1_signal,

@@ -146,6 +146,11 @@ static int make(struct cgroup_v2 *group, const struct run_limits *limits, struct
     return group->common.event_fd < 0 ? group->common.event_fd : 0;
 }
 
+static const char *v2_directory(const struct run_cgroup *common)
+{
+    return common->path;
+}
+
 static int v2_attach(struct run_cgroup *common, pid_t pid, struct error *err)
 {
     (void)common; // born there
@@ -221,6 +226,7 @@ static void v2_free(struct run_cgroup *common)
 }
 
 static const struct cgroup_backend v2_backend = {
+    .directory = v2_directory,
     .attach = v2_attach,
     .is_populated = v2_is_populated,
     .signal = v2_signal,

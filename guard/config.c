@@ -27,6 +27,11 @@ static const struct config_type on_ceiling = {.form = "clamp or deny",
                                               .print = config_print_word,
                                               .words =
                                                   (const char *const[]){"clamp", "deny", NULL}};
+static const struct config_type caller_check = {
+    .form = "enforce, log or off",
+    .parse = config_parse_word,
+    .print = config_print_word,
+    .words = (const char *const[]){"enforce", "log", "off", NULL}}; // as enum caller_check
 static const struct config_type credential_type = {
     .form = "oauth, oauth-token, api-key or any",
     .parse = config_parse_word,
@@ -43,11 +48,12 @@ static const struct config_type cache_ttl = {.form = "client, 5m or 1h",
                                              .words =
                                                  (const char *const[]){"client", "5m", "1h", NULL}};
 static const struct config_type alert_kinds = {
-    .form = "some of ceiling soft oom timeout escape credential ledger price duplicate cache",
+    .form =
+        "some of ceiling soft oom timeout escape caller credential ledger price duplicate cache",
     .parse = config_parse_words,
     .print = config_print_text,
-    .words = (const char *const[]){"ceiling", "soft", "oom", "timeout", "escape", "credential",
-                                   "ledger", "price", "duplicate", "cache", NULL},
+    .words = (const char *const[]){"ceiling", "soft", "oom", "timeout", "escape", "caller",
+                                   "credential", "ledger", "price", "duplicate", "cache", NULL},
     .owns_text = true};
 
 #define REEVE(name, type, field, initial)                                                          \
@@ -85,6 +91,7 @@ const struct config_option config_options[] = {
     REEVE("TokensCount", tokens_count, tokens_count, "uncached"),
     REEVE("Unbounded", deny_or_allow, unbounded, "allow"),
     REEVE("UnknownIds", deny_or_allow, unknown_ids, "deny"),
+    REEVE("CallerCheck", caller_check, caller_check, "enforce"),
     REEVE("LedgerBehindMax", config_type_duration, ledger_behind_max_us, "5min"),
     REEVE("MemoryReserve", config_type_size, memory_reserve_bytes, "512M"),
     REEVE("TokenEndpoint", config_type_url, token_endpoint,
@@ -131,7 +138,7 @@ const struct config_option config_options[] = {
     ALERT("SecretFile", config_type_path, secret_file, ""),
     ALERT("Exec", config_type_text, exec, ""),
     ALERT("Journal", config_type_flag, journal, "no"),
-    ALERT("On", alert_kinds, on, "ceiling oom timeout escape credential ledger price"),
+    ALERT("On", alert_kinds, on, "ceiling oom timeout escape caller credential ledger price"),
     ALERT("TimeoutSec", config_type_duration, timeout_us, "10s"),
 };
 const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);

@@ -4,6 +4,7 @@
 // same table of options, so a value is written, checked and refused alike in both places.
 #pragma once
 
+#include "caller.h"
 #include "error.h"
 #include "run.h"
 #include "usage.h"
@@ -60,6 +61,7 @@ struct config_reeve {     // [Reeve]
     enum config_unknown_ids unknown_ids;
     char *token_endpoint;                // where pairs are refreshed
     char *token_client_id, *token_scope; // where a credential's file does not say
+    enum caller_check caller_check;
 };
 
 struct config_credential { // [Credential NAME]

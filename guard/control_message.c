@@ -140,6 +140,7 @@ static const struct field_table message_fields[] = {
                                  TEXT(control_credential, name)),
     [CONTROL_CREDENTIAL_DONE] =
         TABLE(INTEGER(control_credential_done, good), TEXT(control_credential_done, text)),
+    [CONTROL_RUN_PLACED] = TABLE(TEXT(control_run_placed, directory)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)

@@ -41,6 +41,7 @@ enum control_type {
     CONTROL_ALERT_TESTED,    // daemon → client: what came of it
     CONTROL_CREDENTIAL,      // client → daemon: do that with this credential
     CONTROL_CREDENTIAL_DONE, // daemon → client: what came of it; nothing follows
+    CONTROL_RUN_PLACED,      // supervisor → daemon: before it starts the command
 };
 
 enum control_refusal {
@@ -78,6 +79,10 @@ struct control_granted {
 struct control_refused {
     enum control_refusal code;
     char text[ERROR_TEXT_MAX];
+};
+
+struct control_run_placed {
+    char directory[CONTROL_CGROUP_MAX]; // of its cgroup; "" without one
 };
 
 struct control_run_started {
@@ -251,6 +256,7 @@ struct control_message {
         struct control_queued queued;
         struct control_granted granted;
         struct control_refused refused;
+        struct control_run_placed run_placed;
         struct control_run_started run_started;
         struct control_run_kill run_kill;
         struct control_run_ended run_ended;

@@ -113,6 +113,16 @@ static int make_cgroup(struct supervisor *run, struct error *err)
     return run->watchdog_fd < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
 }
 
+// The run's key is good in its cgroup alone. Said before any process of it can use the key.
+static int report_place(struct supervisor *run, struct error *err)
+{
+    struct control_message message = {.type = CONTROL_RUN_PLACED};
+    snprintf(message.run_placed.directory, sizeof(message.run_placed.directory), "%s",
+             run_cgroup_directory(run->group));
+    int result = control_client_send(run->client, &message, err);
+    return result < 0 ? fail_with(run, RUN_EXIT_UNREACHABLE, err) : 0;
+}
+
 static int prepare_watch(struct supervisor *run, struct error *err)
 {
     terminal_open(&run->terminal);
@@ -236,7 +246,8 @@ int supervise_run(const struct supervisor_options *options)
         done(&run);
         return run.exit_code;
     }
-    if (make_cgroup(&run, &err) < 0 || prepare_watch(&run, &err) < 0 || spawn(&run, &err) < 0) {
+    if (make_cgroup(&run, &err) < 0 || report_place(&run, &err) < 0 ||
+        prepare_watch(&run, &err) < 0 || spawn(&run, &err) < 0) {
         fprintf(stderr, "reeve run: %s\n", err.text);
         end_unstarted(&run);
     } else {

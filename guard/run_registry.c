@@ -406,6 +406,10 @@ bool run_registry_receive(struct run_registry *registry, struct control_peer *pe
     case CONTROL_RUN_OPEN:
         receive_open(registry, peer, &message->run_open);
         return true;
+    case CONTROL_RUN_PLACED:
+        if (run != NULL)
+            registered_place(run, &message->run_placed);
+        return true;
     case CONTROL_RUN_STARTED:
         if (run != NULL)
             receive_started(run, &message->run_started);

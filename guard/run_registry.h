@@ -24,6 +24,7 @@ struct run_registry_options {
     struct run_table *table;
     struct journal *journal;
     const struct config *config; // slots, the jobs' limits; outlives the registry
+    bool sockets_tell;           // in which cgroup they were made, see run_place.h
     const char *base_url;        // given to runs: "http://127.0.0.1:8377"; copied
 
     // Whether the job may start a run at all now: false, with why, under an exhausted ceiling.
@@ -48,7 +49,7 @@ int run_registry_new(struct run_registry **registry, const struct run_registry_o
 // Drops what is left without a journal record: the replay finds those runs open. NULL is allowed.
 void run_registry_free(struct run_registry *registry);
 
-// Takes RUN_OPEN, RUN_STARTED, RUN_ENDED and KILL. False: not one of these.
+// Takes RUN_OPEN, RUN_PLACED, RUN_STARTED, RUN_ENDED and KILL. False: not one of these.
 bool run_registry_receive(struct run_registry *registry, struct control_peer *peer,
                           const struct control_message *message);
 

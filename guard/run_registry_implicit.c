@@ -59,6 +59,7 @@ static int open_implicit(struct registered_run *run, struct error *err)
     if (result < 0)
         return result;
     explicit_bzero(key, sizeof(key));
+    run->live->place.kind = RUN_PLACE_ANYWHERE;
     if (run->state == REGISTERED_STARTING) // its ceilings may have been refused
         registered_enter(run, REGISTERED_RUNNING);
     return 0;

@@ -66,6 +66,9 @@ int registered_open(struct registered_run *run, char key[static RUN_KEY_MAX], st
 // The run has ended; it is closed, and `run` is freed, once its last exchange has settled.
 void registered_settle(struct registered_run *run, const struct control_run_ended *ended);
 
+// Notes where the run's processes will be.
+void registered_place(struct registered_run *run, const struct control_run_placed *placed);
+
 // Unlinks and frees a run that is not in the table any more, or never was.
 void registered_forget(struct registered_run *run);
 

@@ -27,6 +27,7 @@
 #include "restore.h"
 #include "run_registry.h"
 #include "serve_alerts.h"
+#include "serve_caller.h"
 #include "serve_ceilings.h"
 #include "serve_options.h"
 #include "serve_status.h"
@@ -73,6 +74,7 @@ struct serve {
     struct run_registry *registry;
     struct job_keys job_keys;
     struct serve_alerts *alerts;
+    struct serve_caller caller;
     struct control_server *control;
     struct feed_child *feed;
     struct ledger_catch_up_options feed_options;
@@ -386,6 +388,7 @@ static int proxy_open(struct serve *serve, struct error *err)
         .spool_directory = serve->paths.state_dir,
         .free_refusals = serve->free_refusals,
         .tokens_count = options->tokens_count,
+        .callers = &serve->caller.callers,
         .wait_max_s = options->wait_max_us / 1000000,
         .find_job_key = on_job_key,
         .run_at_ceiling = on_run_at_ceiling,
@@ -418,6 +421,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                   .table = serve->runs,
                                   .journal = serve->journal,
                                   .config = &serve->config,
+                                  .sockets_tell = serve->caller.callers.tells_cgroup,
                                   .base_url = base_url,
                                   .may_open = may_open,
                                   .opened = on_run_opened,
@@ -494,6 +498,8 @@ static int serve_open(struct serve *serve, const struct serve_options *options, 
     if (result == 0)
         result = credentials_open(serve, options, err);
     if (result == 0)
+        serve_caller_open(&serve->caller, &serve->config, serve->alerts);
+    if (result == 0)
         result = proxy_open(serve, err);
     if (result == 0)
         result = guard_open(serve, err);
@@ -518,6 +524,7 @@ static void serve_close(struct serve *serve)
     sticky_free(serve->sticky);
     upstream_free(serve->upstream);
     serve_alerts_stop(serve->alerts);
+    serve_caller_close(&serve->caller);
     curl_loop_free(serve->curl);
     run_registry_free(serve->registry);
     run_table_free(serve->runs);

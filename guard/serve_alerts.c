@@ -186,6 +186,14 @@ void serve_alerts_escape(struct serve_alerts *alerts, const struct live_run *run
     raise_alert(alerts, &alert);
 }
 
+void serve_alerts_caller(struct serve_alerts *alerts, const struct live_run *run,
+                         enum caller_verdict verdict, uid_t uid, bool refused)
+{
+    struct journal_alert alert;
+    alert_of_caller(&alert, run, verdict, uid, refused);
+    raise_alert(alerts, &alert);
+}
+
 // ---- the books
 
 static void look_at_books(struct serve_alerts *alerts)

@@ -6,6 +6,7 @@
 
 #include "body_hash.h"
 #include "budget.h"
+#include "caller.h"
 #include "config.h"
 #include "control.h"
 #include "curl_loop.h"
@@ -66,6 +67,10 @@ void serve_alerts_feed(struct serve_alerts *alerts, const struct ledger_feed_rep
 // more, or nothing: "". With the name "all" there is none left that works.
 void serve_alerts_credential(struct serve_alerts *alerts, const char *name, const char *state,
                              const char *text);
+
+// Somebody else has used the run's key: see caller.h.
+void serve_alerts_caller(struct serve_alerts *alerts, const struct live_run *run,
+                         enum caller_verdict verdict, uid_t uid, bool refused);
 
 // `what` got out of the run's cgroup: "pid 4711 (node)".
 void serve_alerts_escape(struct serve_alerts *alerts, const struct live_run *run, const char *what);

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "exchange.h"
+#include "proxy.h"
 #include "reply.h"
 
 #include <assert.h>
@@ -206,6 +207,11 @@ bool agent_asked_head(const struct agent *agent)
 int agent_minor_version(const struct agent *agent)
 {
     return agent->minor_version;
+}
+
+const char *agent_stranger_refusal(struct agent *agent, struct live_run *run)
+{
+    return caller_refusal(agent->agents->proxy->callers, &agent->caller, agent->fd, run);
 }
 
 void agent_continue(struct agent *agent)

@@ -12,6 +12,7 @@
 #define AGENT_READ_BYTES 65536 // the most that one exchange_body() brings
 
 struct agent;
+struct live_run;
 
 // Whether the connection can serve another request after this one, as things stand.
 bool agent_keeps_alive(const struct agent *agent);
@@ -21,6 +22,10 @@ bool agent_asked_head(const struct agent *agent);
 
 // 0 for HTTP/1.0, whose answers cannot be chunked, else 1.
 int agent_minor_version(const struct agent *agent);
+
+// Why a request of this agent's is refused that bears the key of `run`, NULL if it is not: the
+// agent is not of that run. See caller.h.
+const char *agent_stranger_refusal(struct agent *agent, struct live_run *run);
 
 // "100 Continue", if the agent waits for it.
 void agent_continue(struct agent *agent);

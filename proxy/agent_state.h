@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "agents.h"
+#include "caller.h"
 #include "http_chunk.h"
 
 #include <event2/event_struct.h>
@@ -25,6 +26,7 @@ struct agent {
     struct exchange *exchange; // set in BODY and ANSWER, unless it has answered early
     struct event readable, writable;
     int fd;
+    struct caller caller;
     enum agent_state state;
     int64_t deadline_us; // monotonic; INT64_MAX none
     // Bytes that were read and not used: a head that is coming in, or what was sent ahead.

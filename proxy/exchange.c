@@ -48,7 +48,7 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
         reply_empty(agent);
         return NULL;
     }
-    const char *message = head_refusal(proxy, head, route, &run, &reply);
+    const char *message = head_refusal(proxy, agent, head, route, &run, &reply);
     struct exchange *exchange = NULL;
     if (message == NULL) {
         exchange = exchange_new(proxy, agent, run, route, head, &callbacks);

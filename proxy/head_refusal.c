@@ -2,6 +2,7 @@
 
 #include "head_refusal.h"
 
+#include "agent.h"
 #include "batches.h"
 #include "identify.h"
 #include "ownership.h"
@@ -12,15 +13,19 @@ const char *run_closing_message(const struct live_run *run)
 }
 
 // Why no run takes the request, NULL if one does.
-static const char *run_refusal(const struct proxy *proxy, const struct http_head *head,
-                               struct live_run **run, struct reply *reply)
+static const char *run_refusal(const struct proxy *proxy, struct agent *agent,
+                               const struct http_head *head, struct live_run **run,
+                               struct reply *reply)
 {
     const struct identify_keys keys = {proxy->runs, proxy->find_job_key, proxy->context};
     enum identify_outcome outcome = identify(&keys, head, run);
     *reply = (struct reply){.status = outcome == IDENTIFY_NO_RUN ? 503 : 401,
                             .never_retry = outcome != IDENTIFY_NO_RUN};
-    if (outcome != IDENTIFY_RUN || !(*run)->closing)
+    if (outcome != IDENTIFY_RUN)
         return identify_refusal(outcome);
+    const char *message = agent_stranger_refusal(agent, *run);
+    if (message != NULL || !(*run)->closing)
+        return message;
     (*run)->refused++;
     reply->status = 402;
     return run_closing_message(*run);
@@ -84,10 +89,11 @@ static const char *object_refusal(const struct proxy *proxy, const struct live_r
            "made";
 }
 
-const char *head_refusal(const struct proxy *proxy, const struct http_head *head,
-                         struct route route, struct live_run **run, struct reply *reply)
+const char *head_refusal(const struct proxy *proxy, struct agent *agent,
+                         const struct http_head *head, struct route route, struct live_run **run,
+                         struct reply *reply)
 {
-    const char *message = run_refusal(proxy, head, run, reply);
+    const char *message = run_refusal(proxy, agent, head, run, reply);
     if (message == NULL)
         message = request_refusal(head, route, reply);
     return message != NULL ? message : object_refusal(proxy, *run, head, route, reply);

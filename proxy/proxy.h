@@ -16,6 +16,7 @@ struct batches;
 struct body_hash;
 struct budget;
 struct budget_ceiling;
+struct callers;
 struct credential_keeper;
 struct event_base;
 struct exchange;
@@ -43,6 +44,8 @@ struct proxy {
     const char *spool_directory;    // for bodies that are too large for memory
     const char *free_refusals;      // categories that are not billed, separated by spaces
     enum tokens_count tokens_count; // what a token ceiling counts
+
+    const struct callers *callers; // whom run keys are taken from; NULL: from anybody
 
     // See identify.h.
     enum identify_outcome (*find_job_key)(struct slice key, struct live_run **run, void *context);

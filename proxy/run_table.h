@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "run.h"
+#include "run_place.h"
 #include "usage.h"
 
 #include <stdbool.h>
@@ -29,6 +30,8 @@ struct live_run {
     struct run_limits limits;
     struct run_policy policy;
     int64_t opened_at_us;
+    struct run_place place;
+    int64_t strangers; // requests that bore its key and came from elsewhere
     // Running totals of settled exchanges, for status and the summary line.
     int64_t cost_pico_usd;
     int64_t exchanges;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTROL_LAST CONTROL_CREDENTIAL_DONE
+#define CONTROL_LAST CONTROL_RUN_PLACED
 
 static struct run_limits sample_limits(void)
 {
@@ -142,6 +142,10 @@ static void sample_message(enum control_type type, struct control_message *messa
     case CONTROL_REFUSED:
         message->refused =
             (struct control_refused){.code = CONTROL_CEILING, .text = "the day's $10 are spent"};
+        break;
+    case CONTROL_RUN_PLACED:
+        message->run_placed =
+            (struct control_run_placed){.directory = "/sys/fs/cgroup/reeve/20261125-160044-k3f9qx"};
         break;
     case CONTROL_RUN_STARTED:
         message->run_started =

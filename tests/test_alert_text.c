@@ -115,6 +115,14 @@ START_TEST(ends_of_runs)
     assert_alert(ALERT_ESCAPE, "run 20261125-120000-abcdef", 0,
                  "pid 4711 (node) got out of the cgroup of run 20261125-120000-abcdef of job "
                  "outreach");
+    alert_of_caller(&alert, &run, CALLER_STRANGER, 1000, true);
+    assert_alert(ALERT_CALLER, "run 20261125-120000-abcdef", 0,
+                 "the key of run 20261125-120000-abcdef of job outreach was used by a process of "
+                 "uid 1000 outside of it: refused");
+    alert_of_caller(&alert, &run, CALLER_UNTOLD, (uid_t)-1, false);
+    assert_alert(ALERT_CALLER, "run 20261125-120000-abcdef", 0,
+                 "the key of run 20261125-120000-abcdef of job outreach was used by somebody who "
+                 "cannot be told: let pass");
 }
 END_TEST
 

@@ -49,6 +49,7 @@ START_TEST(everything_is_read)
                            "  CostMaxPerDay=$10\n"
                            "TokensCount=all\n"
                            "Unbounded=deny\n"
+                           "CallerCheck=log\n"
                            "TimeZone=UTC\n"
                            "; another comment\n"
                            "[Credential main]\n"
@@ -104,6 +105,7 @@ START_TEST(everything_is_read)
     ck_assert(config.alerts[0].journal);
     ck_assert_int_eq(config.alerts[0].timeout_us, 300000000);
     ck_assert_ptr_null(config_find_job(&config, "other"));
+    ck_assert_int_eq(config.reeve.caller_check, CALLER_CHECK_LOG);
 }
 END_TEST
 
@@ -113,6 +115,7 @@ static const struct {
     const char *problem;
 } bad[] = {
     {"[Reeve]\nSlots=zero\n", "reeve.conf:2: Slots=zero: write a whole number"},
+    {"[Reeve]\nCallerCheck=on\n", "CallerCheck=on: write enforce, log or off"},
     {"[Reeve]\nSlots=0\n", "reeve.conf:2: Slots=0: write a whole number of at least 1"},
     {"[Reeve]\nSlots=1 2\n", "Slots=1 2: write"},
     {"[Reeve]\nSlot=1\n", "reeve.conf:2: Slot: [Reeve] has no such option; it has Listen"},

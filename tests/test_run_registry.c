@@ -176,6 +176,26 @@ START_TEST(a_whole_life)
 }
 END_TEST
 
+// Before its command is started; what is no place of that run leaves the key good nowhere.
+START_TEST(supervisor_says_where_the_run_is)
+{
+    struct control_client *client = ask("tight", 0);
+    struct control_message granted = expect(client, CONTROL_GRANTED);
+    struct control_message placed = {.type = CONTROL_RUN_PLACED, .run_placed.directory = "/etc"};
+    struct live_run *run = live(&granted);
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_UNKNOWN);
+    ck_assert_int_eq(control_client_send(client, &placed, &err), 0);
+    turn();
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_UNKNOWN);
+    placed.run_placed.directory[0] = '\0'; // --no-cgroup
+    ck_assert_int_eq(control_client_send(client, &placed, &err), 0);
+    turn();
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_USER);
+    ck_assert_uint_eq(run->place.uid, geteuid());
+    control_client_close(client);
+}
+END_TEST
+
 START_TEST(ids_and_the_default_job)
 {
     struct control_client *client = ask("", 0);
@@ -453,6 +473,7 @@ int main(void)
     TCase *tests = tcase_create("run_registry");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_whole_life);
+    tcase_add_test(tests, supervisor_says_where_the_run_is);
     tcase_add_test(tests, ids_and_the_default_job);
     tcase_add_test(tests, the_account_waits_for_the_last_exchange);
     tcase_add_test(tests, one_slot_one_after_the_other);

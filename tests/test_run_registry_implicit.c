@@ -57,6 +57,7 @@ static struct live_run *ask(const unsigned char *key)
 {
     struct live_run *run = run_registry_find_implicit(daemon_.registry, "j", key);
     ck_assert_ptr_nonnull(run);
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_ANYWHERE); // its key is good everywhere
     return run;
 }
 

@@ -124,10 +124,11 @@ static int try_start(const char *text)
 static void start(const char *more)
 {
     char text[1024];
-    snprintf(text, sizeof(text),
-             "[Alert ops]\nExec=%s\nTimeoutSec=30s\n"
-             "On=ceiling soft oom timeout escape credential ledger price duplicate cache\n%s",
-             daemon_.script, more);
+    snprintf(
+        text, sizeof(text),
+        "[Alert ops]\nExec=%s\nTimeoutSec=30s\n"
+        "On=ceiling soft oom timeout escape caller credential ledger price duplicate cache\n%s",
+        daemon_.script, more);
     ck_assert_msg(try_start(text) == 0, "%s", err.text);
 }
 
@@ -239,8 +240,8 @@ static const struct control_alerts *ask_list(void)
 
 START_TEST(everything_that_happens_is_told_once)
 {
-    static const char *const kinds[] = {"ceiling", "soft",   "oom",
-                                        "timeout", "escape", "credential"};
+    static const char *const kinds[] = {"ceiling", "soft",   "oom",       "timeout",
+                                        "escape",  "caller", "credential"};
     start("");
     for (int twice = 0; twice < 2; twice++) {
         serve_alerts_ceiling(daemon_.alerts, &run, &ceiling);
@@ -248,6 +249,7 @@ START_TEST(everything_that_happens_is_told_once)
         serve_alerts_run_closed(daemon_.alerts, &run, RUN_OUT_OF_MEMORY, 5);
         serve_alerts_run_closed(daemon_.alerts, &run, RUN_TIMEOUT, 5);
         serve_alerts_escape(daemon_.alerts, &run, "pid 1 (init)");
+        serve_alerts_caller(daemon_.alerts, &run, CALLER_STRANGER, 1000, true);
         serve_alerts_credential(daemon_.alerts, "main", "needs-login", "");
         serve_alerts_run_closed(daemon_.alerts, &run, RUN_EXITED, 5); // nothing is wrong
     }
