@@ -29,12 +29,13 @@ chmod 755 /srv/agents/*.sh
 as_agent() { systemd-run --quiet --wait --collect --pipe --uid reeve-agent "$@"; }
 run_as_agent() { as_agent --property Delegate=yes reeve run --job plain "${@:2}" -- "$1" 2>/dev/null; }
 
-check "the daemon can tell callers" bash -c '! journalctl --unit reeve.service --output cat | grep callers_not_checked'
+systemctl start reeve.socket
 rm -f $SEEN/go $SEEN/key
 systemd-run --quiet --collect --unit holder --uid reeve-agent --property Delegate=yes \
     reeve run --job plain -- /srv/agents/stay.sh
 wait_until 30 test -s $SEEN/key
 equal "a process of the run is served" 200 "$(cat $SEEN/inside)"
+check "the daemon can tell callers" bash -c '! journalctl --unit reeve.service --output cat | grep callers_not_checked'
 KEY=$(sed -n 's/^ANTHROPIC_API_KEY=//p' $SEEN/key)
 export ANTHROPIC_API_KEY=$KEY ANTHROPIC_BASE_URL=http://127.0.0.1:8377
 equal "root is not, with the run's key" 401 "$(/srv/agents/status.sh)"
