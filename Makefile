@@ -110,6 +110,12 @@ bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
 	@tests/bench/bench.py $(BENCH)
 
+# In a guest, see VM_KIND.
+bench-oom:
+	@packaging/setup.sh build run deb vm-$(VM_KIND)
+	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
+	@VM_KIND=$(VM_KIND) tests/bench/oom.py $(BENCH)
+
 layers:
 	@! grep -n '#include ".*/' $(SOURCES)
 	@$(MAKE) --no-print-directory $(OBJECTS)
@@ -159,7 +165,7 @@ check-vm:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-bare fuzz demo bench layers format \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-bare fuzz demo bench bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -18,7 +18,7 @@ needs_of() {
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
     bench) echo nginx-light/nginx python3/python3 ;;
     bare) echo debootstrap/debootstrap git/git ;;
-    deb) echo debhelper dpkg-dev ;;
+    deb) echo debhelper build-essential ;;
     vm-uml) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 user-mode-linux/linux.uml ;;
     vm-qemu) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 qemu-system-x86/qemu-system-x86_64 ;;
     *) echo "setup: unknown use $1: build, run, check, lint, bench, bare, deb, vm-uml, vm-qemu" >&2 && return 64 ;;

@@ -2,8 +2,9 @@
 # Boots the test guest, and prints what its flows say: boot.sh uml|qemu PACKAGE.deb FLOW…
 #
 # uml: User Mode Linux, up in ten seconds, without PSI. qemu: the distribution's own kernel, emulated.
-# Nothing that the guest does reaches its cached disk. Exit codes: 1 a test failed or the guest died;
-# 75 it stood still, or was not done in $VM_SECONDS; 77 it cannot be had on this machine.
+# Files that $VM_FILES names are in the guest's /srv/build. Nothing that the guest does reaches its cached
+# disk. Exit codes: 1 a test failed or the guest died; 75 it stood still, or was not done in $VM_SECONDS;
+# 77 it cannot be had on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -26,7 +27,7 @@ trap 'rm -rf "$work"' EXIT
 # What the guest gets, as its second disk: the sources' layout, the package, and which flows to run.
 mkdir "$work/srv"
 install -D "$FAKE" "$work/srv/build/plain/tests/fake_claude"
-cp "$DEB" "$work/srv/build/"
+cp "$DEB" ${VM_FILES:-} "$work/srv/build/"
 printf '%s\n' "${@:3}" >"$work/srv/flows"
 tar -cf "$work/disk.tar" tests/lib.sh tests/vm -C "$work/srv" build flows
 

@@ -1,0 +1,43 @@
+// oom_tree: an agent gone wild: twelve processes that take memory as fast as they can get it.
+//
+// Three children with three of their own each; the grandchildren leave the session, as tools that
+// run in the background do. Those above wait for those below, whatever becomes of them, and then
+// for ever.
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN 3
+#define BITE_BYTES (1 << 20)
+
+static void take_memory(void)
+{
+    for (;;) {
+        char *bite = malloc(BITE_BYTES);
+        if (bite != NULL)
+            memset(bite, 1, BITE_BYTES);
+    }
+}
+
+static void child(void)
+{
+    for (int i = 0; i < CHILDREN; i++)
+        if (fork() == 0) {
+            setsid();
+            take_memory();
+        }
+    take_memory();
+}
+
+int main(void)
+{
+    for (int i = 0; i < CHILDREN; i++)
+        if (fork() == 0)
+            child();
+    while (wait(NULL) > 0)
+        continue;
+    for (;;)
+        pause();
+}
