@@ -100,7 +100,7 @@ static bool webhook_set_up(struct alert_webhook *webhook,
         return false;
     if (options->ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, webhook->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "reeve/" REEVE_VERSION);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(options->timeout_us / 1000));
