@@ -8,7 +8,11 @@
 #define EMBEDDED_FILES(FILE)                                                                       \
     FILE(books_sql, "sql/001_books.sql")                                                           \
     FILE(report_sql, "sql/002_report.sql")                                                         \
-    FILE(prices_csv, "sql/prices.csv")
+    FILE(prices_csv, "sql/prices.csv")                                                             \
+    FILE(report_cache_sql, "sql/report_cache.sql")                                                 \
+    FILE(report_days_sql, "sql/report_days.sql")                                                   \
+    FILE(report_runs_sql, "sql/report_runs.sql")                                                   \
+    FILE(report_usage_sql, "sql/report_usage.sql")
 
 // Beside its bytes a file leaves an entry of struct embedded_file in the section `embedded_table`,
 // whose ends the linker knows. The length is written by the assembler, which alone knows it in

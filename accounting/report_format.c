@@ -6,6 +6,7 @@
 #include "csv_write.h"
 #include "money.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -25,11 +26,17 @@ struct table_row {
     char cells[COLUMNS][CELL_MAX];
 };
 
+const char *report_format_name(enum report_format format)
+{
+    static const char *const names[] = {"table", "csv", "json", "md", "html"};
+    assert(format < REPORT_FORMATS);
+    return names[format];
+}
+
 bool report_format_parse(const char *text, enum report_format *format)
 {
-    static const char *const names[] = {"table", "csv", "json"};
     for (enum report_format each = 0; each < REPORT_FORMATS; each++) {
-        if (strcmp(text, names[each]) == 0) {
+        if (strcmp(text, report_format_name(each)) == 0) {
             *format = each;
             return true;
         }

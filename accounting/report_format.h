@@ -16,9 +16,14 @@ enum report_format {
     REPORT_TABLE,
     REPORT_CSV, // RFC 4180, one line for each row and none for the total
     REPORT_JSON,
+    REPORT_TABLE_FORMATS, // those of one table end here; the rest are of the morning report alone
+    REPORT_MARKDOWN = REPORT_TABLE_FORMATS,
+    REPORT_HTML,
     REPORT_FORMATS,
 };
 
+// "table", "csv", "json", "md", "html".
+const char *report_format_name(enum report_format format);
 bool report_format_parse(const char *text, enum report_format *format);
 
 int report_write(const struct report *report, enum report_format format, FILE *stream,

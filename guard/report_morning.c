@@ -1,0 +1,98 @@
+// Report morning: see report_morning.h.
+#include "report_morning.h"
+
+#include "cleanup.h"
+#include "clock.h"
+#include "morning_json.h"
+#include "morning_report.h"
+#include "report_accounts.h"
+#include "report_range.h"
+
+#include <stdlib.h>
+
+// All that a report is made from.
+struct sources {
+    struct ledger_source ledger;
+    struct report_accounts *accounts;
+    struct price_table *prices;
+    struct time_zone *zone;
+};
+
+static void sources_done(struct sources *sources)
+{
+    time_zone_free(sources->zone);
+    price_table_free(sources->prices);
+    free(sources->accounts);
+    ledger_source_done(&sources->ledger);
+}
+
+static int sources_open(struct sources *sources, const struct report_morning_options *options,
+                        struct error *err)
+{
+    int code = time_zone_load(&sources->zone, options->zone, err);
+    if (code != 0)
+        return error_set(err, -EINVAL,
+                         "there is no time zone %.60s; write one of the tz database with --zone, "
+                         "as Europe/Berlin",
+                         options->zone);
+    code = ledger_source_init(&sources->ledger, options->source, err);
+    if (code != 0)
+        return code;
+    const char *file = sources->ledger.config.reeve.prices;
+    code = file == NULL ? price_table_load_builtin(&sources->prices, err)
+                        : price_table_load_file(&sources->prices, file, err);
+    if (code != 0)
+        return code;
+    sources->accounts = calloc(1, sizeof(*sources->accounts));
+    if (sources->accounts == NULL)
+        return error_set(err, -ENOMEM, "no memory for the report");
+    report_accounts_collect(sources->accounts, &sources->ledger.config, &sources->ledger.paths);
+    return ledger_source_open(&sources->ledger, err);
+}
+
+// The process's zone is the one that is reported in.
+static int find_day(const struct report_morning_options *options, const struct time_zone *zone,
+                    int64_t now_us, int64_t *day, struct error *err)
+{
+    int64_t time_us = now_us;
+    int64_t today = time_zone_day(zone, now_us / 1000000);
+    *day = today - 1;
+    if (options->day == NULL)
+        return 0;
+    int code = report_time_parse(options->day, now_us, &time_us, err);
+    if (code != 0)
+        return error_wrap(err, "--day");
+    *day = time_zone_day(zone, time_us / 1000000);
+    if (*day >= today)
+        return error_set(err, -EINVAL, "--day %s: is not over yet; write a day before today",
+                         options->day);
+    return 0;
+}
+
+int report_morning(const struct report_morning_options *options, struct error *err)
+{
+    struct sources sources = {0};
+    struct morning_report *report = calloc(1, sizeof(*report));
+    struct morning_query query = {.now_us = clock_now_us(), .zone_name = options->zone};
+    if (report == NULL)
+        return error_set(err, -ENOMEM, "no memory for the report");
+    int code = sources_open(&sources, options, err);
+    if (code == 0)
+        code = find_day(options, sources.zone, query.now_us, &query.day, err);
+    if (code == 0) {
+        query.zone = sources.zone;
+        query.prices = sources.prices;
+        query.limits = sources.accounts->limits;
+        query.limit_count = sources.accounts->limit_count;
+        query.limits_zone = sources.ledger.config.reeve.time_zone;
+        query.accounts = sources.accounts->accounts;
+        query.account_count = sources.accounts->account_count;
+        code = morning_report_read(sources.ledger.ledger, &query, report, err);
+    }
+    if (code == 0)
+        code = morning_write_json(report, stdout, err);
+    morning_report_done(report);
+    free(report);
+    sources_done(&sources);
+    return code;
+}
