@@ -18,3 +18,20 @@ static inline void csv_write_field(const char *text, FILE *stream)
     }
     putc('"', stream);
 }
+
+// A name from outside for a spreadsheet: one that it would take for a formula (OWASP, "CSV
+// Injection") has an apostrophe before it, and so stays text.
+static inline void csv_write_name(const char *text, FILE *stream)
+{
+    if (*text == '\0' || strchr("=+-@\t\r", *text) == NULL) {
+        csv_write_field(text, stream);
+        return;
+    }
+    fputs("\"'", stream);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            putc('"', stream);
+        putc(*text, stream);
+    }
+    putc('"', stream);
+}

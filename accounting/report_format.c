@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "csv_write.h"
 #include "money.h"
+#include "report_count.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -44,23 +45,6 @@ bool report_format_parse(const char *text, enum report_format *format)
     return false;
 }
 
-// Up to five digits as they are, then 123.4K, 12.3M, 1.2G, rounded half up.
-static void format_count(int64_t count, char text[static CELL_MAX])
-{
-    static const char units[] = "KMGTPE";
-    if (count < 100000) {
-        snprintf(text, CELL_MAX, "%" PRId64, count);
-        return;
-    }
-    int64_t tenths = count / 100 + (count % 100 >= 50);
-    size_t unit = 0;
-    while (tenths >= 10000) {
-        tenths = tenths / 1000 + (tenths % 1000 >= 500);
-        unit++;
-    }
-    snprintf(text, CELL_MAX, "%" PRId64 ".%" PRId64 "%c", tenths / 10, tenths % 10, units[unit]);
-}
-
 // A name from outside: control characters would move the terminal's cursor, or worse.
 static void format_name(const char *name, char text[static CELL_MAX])
 {
@@ -78,12 +62,12 @@ static void format_row(const struct report_row *row, const char *name, struct ta
 {
     char cost[MONEY_TEXT_MAX];
     format_name(name, table->name);
-    format_count(row->exchanges, table->cells[EXCHANGES]);
-    format_count(row->tokens.input, table->cells[INPUT]);
-    format_count(row->tokens.output, table->cells[OUTPUT]);
-    format_count(row->tokens.cache_write_5m, table->cells[WRITE_5M]);
-    format_count(row->tokens.cache_write_1h, table->cells[WRITE_1H]);
-    format_count(row->tokens.cache_read, table->cells[READ]);
+    report_format_count(row->exchanges, table->cells[EXCHANGES]);
+    report_format_count(row->tokens.input, table->cells[INPUT]);
+    report_format_count(row->tokens.output, table->cells[OUTPUT]);
+    report_format_count(row->tokens.cache_write_5m, table->cells[WRITE_5M]);
+    report_format_count(row->tokens.cache_write_1h, table->cells[WRITE_1H]);
+    report_format_count(row->tokens.cache_read, table->cells[READ]);
     snprintf(table->cells[SAVED], CELL_MAX, "%s",
              money_format_short(row->cache_saving_pico_usd, cost));
     snprintf(table->cells[COST], CELL_MAX, "%s%s%s", row->estimated > 0 ? "~" : "",
@@ -205,7 +189,7 @@ static int write_csv(const struct report *report, FILE *stream)
             report_by_name(report->query.by));
     for (size_t i = 0; i < report->row_count; i++) {
         const struct report_row *row = &report->rows[i];
-        csv_write_field(row->key, stream);
+        csv_write_name(row->key, stream);
         fprintf(stream,
                 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64
                 ",%" PRId64,

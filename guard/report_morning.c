@@ -3,12 +3,18 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "morning_csv.h"
+#include "morning_document.h"
 #include "morning_json.h"
 #include "morning_report.h"
 #include "report_accounts.h"
+#include "report_html.h"
+#include "report_markdown.h"
 #include "report_range.h"
+#include "report_text.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 // All that a report is made from.
 struct sources {
@@ -69,6 +75,27 @@ static int find_day(const struct report_morning_options *options, const struct t
     return 0;
 }
 
+static int write_report(const struct morning_report *report, enum report_format format,
+                        FILE *stream, struct error *err)
+{
+    if (format == REPORT_JSON)
+        return morning_write_json(report, stream, err);
+    if (format == REPORT_CSV) {
+        morning_write_csv(report, stream);
+        return 0;
+    }
+    struct report_document document = {0};
+    int code = morning_document_make(report, &document, err);
+    if (code == 0 && format == REPORT_MARKDOWN)
+        report_write_markdown(&document, stream);
+    else if (code == 0 && format == REPORT_HTML)
+        report_write_html(&document, stream);
+    else if (code == 0)
+        report_write_text(&document, isatty(fileno(stream)), stream);
+    report_document_done(&document);
+    return code;
+}
+
 int report_morning(const struct report_morning_options *options, struct error *err)
 {
     struct sources sources = {0};
@@ -90,7 +117,7 @@ int report_morning(const struct report_morning_options *options, struct error *e
         code = morning_report_read(sources.ledger.ledger, &query, report, err);
     }
     if (code == 0)
-        code = morning_write_json(report, stdout, err);
+        code = write_report(report, options->format, stdout, err);
     morning_report_done(report);
     free(report);
     sources_done(&sources);

@@ -21,7 +21,7 @@ serve() {
 
 # Picodollars out of a report's total.
 report_cost() {
-    "$REEVE" report --json "$@" | python3 -c '
+    "$REEVE" report --by job --json "$@" | python3 -c '
 import decimal, json, sys
 print(int(decimal.Decimal(json.load(sys.stdin)["total"]["cost_usd"]) * 10**12))'
 }

@@ -1,0 +1,154 @@
+#!/bin/bash
+# The morning report over 102,456 generated exchanges of 60 days: its totals are the sums that the
+# generator has made, to the picodollar; each planted anomaly is found and nothing else; every format
+# holds what it promises; the mail arrives.
+#
+# REPORT=full looks at each of 28 days, not at eight. Screenshots go to $REPORT_SHOTS, if that is set.
+. "$(dirname "$0")/lib.sh"
+
+export TZ=Europe/Berlin
+CHROMIUM=(chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+    --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars
+    --user-data-dir="$WORK/chromium")
+
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$REEVE_STATE_DIR/postgres" -U reeve -d postgres "$@"; }
+prices_are_there() { [ "$(sql -c 'SELECT count(*) FROM reeve.price')" -gt 40 ]; }
+report() { "$REEVE" report --config "$WORK/reeve.conf" --day 2026-11-24 "$@"; }
+expected() { jq -Sc "$1" "$WORK/expected.json"; }
+
+# The report's exact decimals have no zeros at the end, the generator's all twelve decimals.
+reported() { jq -Sc 'def exact: . as $text | ($text | split(".")) as [$whole, $rest] |
+    "\($whole).\(($rest + "000000000000")[:12])"; '"$1" "$WORK/report.json"; }
+
+anomalies_of() {
+    report --day "$1" --json | jq -Sc '.anomalies | map({(.job): [.measure]}) |
+        reduce (.[] | to_entries[]) as $each ({}; .[$each.key] += $each.value) | map_values(sort)'
+}
+
+try_sums() {
+    report --json >"$WORK/report.json"
+    equal "the day's cost" "$(expected .cost)" "$(reported '.total.cost_usd | exact')"
+    equal "the month's cost" "$(expected .month)" "$(reported '.month.cost_usd | exact')"
+    equal "tokens by kind" "$(expected .tokens)" "$(reported .total.tokens)"
+    equal "exchanges, estimated and failed ones" "$(expected '[.counts[("exchanges", "estimated", "failed", "retries")]]')" \
+        "$(reported '.total | [.exchanges, .estimated, .failed, .retries_billed]')"
+    equal "what billed retries cost" "$(expected .retries)" "$(reported '.total.retries_usd | exact')"
+    equal "each day's cost" "$(expected ".days | with_entries(select(.key >= \"2026-10-27\"))")" \
+        "$(reported '[.days[] | select(.day <= "2026-11-24") | {(.day): (.cost_usd | exact)}] | add')"
+    local key
+    for key in job model credential; do
+        equal "by $key" "$(expected ".by.$key")" \
+            "$(reported "[.${key}s[] | select(.day) | {(.$key): (.day.cost_usd | exact)}] | add")"
+    done
+    equal "the five dearest runs" "$(expected '.by.run | to_entries | sort_by(-(.value | tonumber)) | .[:5] | map(.key)')" \
+        "$(reported '[.runs.dearest[].run]')"
+    equal "runs that ended badly" "$(expected .bad_ends)" \
+        "$(reported '[.runs.ended_badly[].ended] | group_by(.) | map({(.[0]): length}) | add')"
+    equal "exchanges that came just too late for the cache, and what that cost" "$(expected .missed)" \
+        "$(reported '[.cache.jobs[] | {("\(.job) 5m"): .window_5m, ("\(.job) 1h"): .window_1h}] | add |
+            map_values(select(.missed > 0) | [.missed, (.missed_usd | exact)])')"
+}
+
+try_anomalies() {
+    local back step=4 day
+    [ "${REPORT:-}" = full ] && step=1
+    for ((back = 0; back < 28; back += step)); do
+        day=$(date -d "2026-11-24 -$back days" +%F)
+        equal "anomalies of $day" "$(expected ".anomalies[\"$day\"] // {}")" "$(anomalies_of "$day")"
+    done
+    for day in 2026-11-21 2026-11-19; do
+        equal "anomalies of $day" "$(expected ".anomalies[\"$day\"]")" "$(anomalies_of "$day")"
+    done
+}
+
+# What a person sees of a ceiling that will be reached, and of a subscription.
+try_text() {
+    report >"$WORK/report.txt"
+    equal "no line is longer than 80 columns" 0 "$(awk 'length > 80' "$WORK/report.txt" | wc -l)"
+    check "the anomaly is named" grep -q '^! review: cost \$45.52, usual for a Tuesday is \$13.10$' "$WORK/report.txt"
+    check "and the ceiling ahead" grep -q '^! Ceiling of everything per month: .* reached on 30 Nov$' \
+        <(tr '\n' ' ' <"$WORK/report.txt" | sed 's/   */ /g; s/ ! /\n! /g; s/ 44 retries/\n/')
+    check "a subscription is API-equivalent, beside its fee" \
+        grep -q 'Subscriptions *\$200.00  a month' "$WORK/report.txt"
+    check "no escape sequence gets into a file" bash -c "! grep -q $'\x1b' '$WORK/report.txt'"
+    check "a terminal has colour, and 80 columns" python3 - "$REEVE" "$WORK/reeve.conf" <<'PYTHON'
+import os, pty, re, sys
+output = b""
+def read(fd):
+    global output
+    data = os.read(fd, 65536)
+    output += data
+    return b""
+pty.spawn([sys.argv[1], "report", "--config", sys.argv[2], "--day", "2026-11-24"], read)
+assert b"\x1b[31m" in output
+assert max(len(re.sub(rb"\x1b\[\d*m", b"", line)) for line in output.split(b"\r\n")) <= 80
+PYTHON
+    check "CSV is read by a reader of CSV" python3 - "$WORK/report.json" <<PYTHON
+import csv, json, subprocess, sys
+rows = list(csv.DictReader(subprocess.run(["$REEVE", "report", "--config", "$WORK/reeve.conf", "--day",
+    "2026-11-24", "--format", "csv"], check=True, capture_output=True, text=True).stdout.splitlines()))
+report = json.load(open(sys.argv[1]))
+assert [row["value"] for row in rows if (row["section"], row["measure"]) == ("day", "cost_usd")] == [report["total"]["cost_usd"]]
+PYTHON
+}
+
+try_html() {
+    report --format html >"$WORK/report.html"
+    check "HTML is well-formed" python3 -c 'import sys, xml.etree.ElementTree as tree; tree.parse(sys.argv[1])' \
+        "$WORK/report.html"
+    check "it has no script, and fetches nothing" \
+        bash -c "! grep -qiE '<script|javascript:|src=|<link|@import|url\(' '$WORK/report.html'"
+    command -v chromium >/dev/null || { skip "paper" "there is no chromium; make check-report installs it" && return; }
+    timeout 60 "${CHROMIUM[@]}" --no-pdf-header-footer --print-to-pdf="$WORK/report.pdf" "file://$WORK/report.html" \
+        >/dev/null 2>&1
+    equal "it prints on two pages" 2 "$(grep -aoE '/Type ?/Page\>' "$WORK/report.pdf" | wc -l)"
+    [ -n "${REPORT_SHOTS:-}" ] || return
+    mkdir -p "$REPORT_SHOTS"
+    timeout 60 "${CHROMIUM[@]}" --window-size=1000,2600 --screenshot="$REPORT_SHOTS/light.png" "file://$WORK/report.html" >/dev/null 2>&1
+    timeout 60 "${CHROMIUM[@]}" --window-size=1000,2600 --force-dark-mode \
+        --blink-settings=preferredColorScheme=0 --screenshot="$REPORT_SHOTS/dark.png" "file://$WORK/report.html" >/dev/null 2>&1
+    timeout 60 "${CHROMIUM[@]}" --window-size=500,3000 --screenshot="$REPORT_SHOTS/phone.png" "file://$WORK/report.html" >/dev/null 2>&1
+    cp "$WORK/report.pdf" "$REPORT_SHOTS/"
+    check "screenshots are taken" test -s "$REPORT_SHOTS/phone.png"
+}
+
+try_bad_input() {
+    local arguments
+    for arguments in "--day today" "--day 2026-02-30" "--zone Europe/Nowhere" "--format pdf" "--by job --format html" \
+        "--by job --day 2026-11-24"; do
+        # shellcheck disable=SC2086
+        "$REEVE" report $arguments >"$WORK/out" 2>"$WORK/why"
+        equal "$arguments is exit code 64, with a reason in a line" "64 1 0" \
+            "$? $(wc -l <"$WORK/why") $(wc -c <"$WORK/out")"
+    done
+}
+
+cat >"$WORK/reeve.conf" <<'CONFIG'
+[Reeve]
+CostMaxPerDay=$80
+CostMaxPerMonth=$1100
+[Credential main]
+Type=api-key
+File=main
+[Credential team]
+Type=api-key
+File=team
+[Credential max]
+Type=oauth
+File=max.json
+MonthlyFee=$200
+[Job review]
+CostMaxPerMonth=$600
+CONFIG
+
+start_serve --upstream http://127.0.0.1:9 || not_ok "reeve serve starts"
+check "its private Postgres has the prices" wait_until 60 prices_are_there
+"$REEVE" price list --json | python3 "$TOP/tests/ledger_generate.py" "$WORK/books.sql" "$WORK/expected.json"
+check "the books are filled" sql -f "$WORK/books.sql"
+equal "they have more than 100,000 exchanges" "$(expected .exchanges)" "$(sql -c 'SELECT count(*) FROM reeve.exchange')"
+try_sums
+try_anomalies
+try_text
+try_html
+try_bad_input
+flow_end
