@@ -3,7 +3,7 @@
 # generator has made, to the picodollar; each planted anomaly is found and nothing else; every format
 # holds what it promises; the mail arrives.
 #
-# REPORT=full looks at each of 28 days, not at eight. Screenshots go to $REPORT_SHOTS, if that is set.
+# REPORT=full looks at each of 28 days, not at seven. Screenshots go to $REPORT_SHOTS, if that is set.
 . "$(dirname "$0")/lib.sh"
 
 export TZ=Europe/Berlin
@@ -49,15 +49,13 @@ try_sums() {
             map_values(select(.missed > 0) | [.missed, (.missed_usd | exact)])')"
 }
 
+# The days with a planted anomaly, and two without; or all that have four weeks before them.
 try_anomalies() {
-    local back step=4 day
-    [ "${REPORT:-}" = full ] && step=1
-    for ((back = 0; back < 28; back += step)); do
+    local back day days=(0 1 3 5 8 12 21)
+    [ "${REPORT:-}" != full ] || mapfile -t days < <(seq 0 27)
+    for back in "${days[@]}"; do
         day=$(date -d "2026-11-24 -$back days" +%F)
         equal "anomalies of $day" "$(expected ".anomalies[\"$day\"] // {}")" "$(anomalies_of "$day")"
-    done
-    for day in 2026-11-21 2026-11-19; do
-        equal "anomalies of $day" "$(expected ".anomalies[\"$day\"]")" "$(anomalies_of "$day")"
     done
 }
 
