@@ -34,7 +34,7 @@ SOURCES := $(wildcard $(addsuffix /*.c,$(LAYERS)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libreeve.a
 FAKE := $(wildcard tests/fake_*.c)
-PROGRAMS := $(BUILD)/reeve $(if $(FAKE),$(BUILD)/tests/fake_claude)
+PROGRAMS := $(BUILD)/reeve $(if $(FAKE),$(BUILD)/tests/fake_claude $(BUILD)/tests/kill_at.so)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz_*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
@@ -76,6 +76,11 @@ $(BUILD)/tests/test_fake_%: $(BUILD)/tests/test_fake_%.o \
     $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fake_claude.c,$(FAKE)))
 	$(CC) $(LDFLAGS) -o $@ $^ $(FAKE_LDLIBS) $(call package,--libs check)
 
+# It is preloaded into whatever is tested, so it is plain.
+$(BUILD)/tests/kill_at.so: tests/kill_at.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -fsanitize=%,$(CFLAGS)) -shared -fPIC -o $@ $< -ldl
+
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(CC) $(LDFLAGS) -o $@ $^
 
@@ -92,6 +97,12 @@ check-ceilings:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s all $(BUILD)/tests/test_budget_property
 	@REEVE_INTERLEAVINGS=$(or $(INTERLEAVINGS),1000000) $(BUILD)/tests/test_budget_property
 	@CEILINGS=full BUILD=$(BUILD) tests/flow_ceilings.sh
+
+# The full counts of what agents see while their credentials die, and the steps of a refresh.
+check-credentials:
+	@packaging/setup.sh build run check
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all
+	@CREDENTIALS=full BUILD=$(BUILD) tests/flow_credentials.sh
 
 check-bare:
 	@tests/bare.sh
@@ -165,7 +176,8 @@ check-vm:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-bare fuzz demo bench bench-oom layers format \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-bare fuzz \
+    demo bench bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

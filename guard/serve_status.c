@@ -13,6 +13,20 @@ static int64_t us_or_none(int64_t ms, int64_t none_ms)
     return ms == none_ms ? -1 : ms * 1000;
 }
 
+// Models at limits of their own do not change the credential's state.
+static void describe_limits(struct status_credential *entry, const struct credential *credential)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < CREDENTIAL_LIMITS_MAX && used < sizeof(entry->text); i++) {
+        const struct credential_limit *limit = &credential->limits[i];
+        char until[CLOCK_TEXT_MAX];
+        if (limit->until_ms > clock_now_us() / 1000)
+            used += (size_t)snprintf(entry->text + used, sizeof(entry->text) - used,
+                                     "%s%s is at its limit until %s", used > 0 ? "; " : "",
+                                     limit->model, clock_format_utc(limit->until_ms * 1000, until));
+    }
+}
+
 static void add_credential(struct status *status, const struct credential *credential)
 {
     struct status_credential *entry = control_list_add(
@@ -37,6 +51,8 @@ static void add_credential(struct status *status, const struct credential *crede
     entry->used_percent = credential->used_percent;
     snprintf(entry->text, sizeof(entry->text), "%.*s", CONTROL_TEXT_MAX - 1,
              credential_problem(credential));
+    if (entry->text[0] == '\0')
+        describe_limits(entry, credential);
 }
 
 void serve_status_credentials(struct status *status, const struct credential_pool *credentials)
