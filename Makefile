@@ -104,6 +104,12 @@ check-credentials:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s all
 	@CREDENTIALS=full BUILD=$(BUILD) tests/flow_credentials.sh
 
+# The full count of what `make check` does in short: kill -9 of whatever belongs to a run.
+check-slots:
+	@packaging/setup.sh build run check
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all
+	@SLOTS=full BUILD=$(BUILD) tests/flow_slots.sh
+
 check-bare:
 	@tests/bare.sh
 
@@ -176,7 +182,7 @@ check-vm:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-bare fuzz \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-slots check-bare fuzz \
     demo bench bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:

@@ -84,6 +84,9 @@ static const struct field run_open_fields[] = {
     INT64(run_open, limits.tasks_max),
     INT64(run_open, limits.cpu_quota_percent),
     INT64(run_open, limits.runtime_max_us),
+    BYTES(run_open, key_digest),
+    INT64(run_open, supervisor_pid),
+    TEXT(run_open, boot_id),
 };
 
 static const struct field reservation_fields[] = {
@@ -234,7 +237,7 @@ static const struct field run_totals_fields[] = {
     }
 
 static const struct record_layout layouts[] = {
-    LAYOUT(JOURNAL_RUN_OPEN, 1, run_open),
+    LAYOUT(JOURNAL_RUN_OPEN, 2, run_open),
     LAYOUT(JOURNAL_RESERVATION, 1, reservation),
     LAYOUT(JOURNAL_SETTLEMENT, 2, settlement),
     LAYOUT(JOURNAL_RUN_CLOSE, 1, run_close),

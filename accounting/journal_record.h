@@ -19,6 +19,8 @@
 #define JOURNAL_RECORD_BYTES_MAX (JOURNAL_FRAME_BYTES + JOURNAL_PAYLOAD_MAX)
 #define JOURNAL_TEXT_MAX 256 // command lines, paths, upstream request ids: longer ones are cut
 #define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
+#define RUN_KEY_DIGEST_BYTES 32      // SHA-256: the only form in which a key is kept
+#define BOOT_ID_MAX 40
 #define ALERT_SUBJECT_MAX 160
 #define ALERT_CHANNELS_MAX 16                 // that an alert can be owed to
 #define ALERT_CHANNEL_MAX (JOB_NAME_MAX + 16) // "ops/url"
@@ -72,6 +74,10 @@ struct journal_run_open {
     char host[JOURNAL_TEXT_MAX];
     int64_t opened_at_us;
     struct run_limits limits;
+    // Since version 2, by which the run is taken up again after a restart of the daemon.
+    uint8_t key_digest[RUN_KEY_DIGEST_BYTES]; // of its run key, or of the job key that opened it
+    int64_t supervisor_pid;                   // 0: not known, or there is none
+    char boot_id[BOOT_ID_MAX];                // of the boot that the pid is of; "" not known
 };
 
 struct journal_reservation {

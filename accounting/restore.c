@@ -148,36 +148,19 @@ static int settle_orphan(struct journal *journal, struct budget *budget,
     return result < 0 ? result : book_settlement(budget, &settlement, err);
 }
 
-static int close_lost_run(struct journal *journal, struct budget *budget,
-                          const struct journal_live_run *run, struct error *err)
-{
-    struct journal_run_close close = {
-        .closed_at_us = clock_now_us(),
-        .end = RUN_LOST,
-        .memory_peak_bytes = -1,
-        .cpu_us = -1,
-        .exchanges = run->totals.exchanges,
-        .cost_pico_usd = run->totals.cost_pico_usd,
-        .tokens = run->totals.tokens,
-    };
-    memcpy(close.run_id, run->open.run_id, sizeof(close.run_id));
-    memcpy(close.job, run->open.job, sizeof(close.job));
-    budget_forget_run(budget, run->open.run_id);
-    return journal_append(journal,
-                          &(struct journal_record){.type = JOURNAL_RUN_CLOSE, .run_close = &close},
-                          NULL, err);
-}
-
-// Holds what the batch has reserved, whose run has ended by now.
-static int hold_batch(struct budget *budget, const struct journal_batch *batch, struct error *err)
+// Holds what the batch has reserved. Its run may have ended long ago.
+static int hold_batch(struct budget *budget, const struct journal_live *live,
+                      const struct journal_batch *batch, struct error *err)
 {
     struct budget_reservation reservation = journal_batch_reservation(batch);
     int result = budget_restore_reservation(budget, &reservation, err);
-    budget_forget_run(budget, batch->run_id);
+    if (journal_live_find_run(live, batch->run_id) == NULL)
+        budget_forget_run(budget, batch->run_id);
     return result;
 }
 
-// Ends what was open. Each step takes the first of what is left, as appending moves the rest.
+// Settles what was in flight, one by one, as appending moves the rest; holds what batches have
+// reserved.
 static int settle_what_was_open(struct journal *journal, struct budget *budget,
                                 struct restore_summary *summary, struct error *err)
 {
@@ -190,20 +173,13 @@ static int settle_what_was_open(struct journal *journal, struct budget *budget,
         summary->orphans++;
         live = journal_live(journal);
     }
-    while (live->run_count > 0) {
-        struct journal_live_run run = live->runs[0];
-        int result = close_lost_run(journal, budget, &run, err);
-        if (result < 0)
-            return error_wrap(err, "closing the runs of the last end");
-        summary->runs_lost++;
-        live = journal_live(journal);
-    }
     for (size_t i = 0; i < live->batch_count; i++) {
-        int result = hold_batch(budget, &live->batches[i], err);
+        int result = hold_batch(budget, live, &live->batches[i], err);
         if (result < 0)
             return error_wrap(err, "holding what batch %s has reserved", live->batches[i].batch_id);
         summary->batches++;
     }
+    summary->runs = live->run_count;
     return 0;
 }
 

@@ -2,7 +2,8 @@
 //
 // Every spent picodollar is back before the first request is taken. What was reserved when the
 // daemon died is an orphan: nobody knows what it used, so it is charged in full. Batches are none:
-// the upstream goes on with them, and what they have reserved is held again.
+// the upstream goes on with them, and what they have reserved is held again. Runs that were live
+// stay so, with what they have spent: their supervisors come back, or the guard closes them.
 #pragma once
 
 #include "budget.h"
@@ -29,14 +30,14 @@ struct restore_targets {
 void restore_add_witness(struct restore_targets *targets, const struct restore_witness *witness);
 
 struct restore_summary {
-    size_t orphans;   // reservations charged in full
-    size_t runs_lost; // runs that were live
-    size_t batches;   // whose results are not known yet
+    size_t orphans; // reservations charged in full
+    size_t runs;    // that were live, and are
+    size_t batches; // whose results are not known yet
     uint64_t records;
     uint64_t torn_bytes; // cut off at the end of the journal
 };
 
-// Opens the journal in `directory`, replays it into `targets`, settles the orphans, closes the runs
-// that were live and holds what open batches have reserved (journal_live() names them).
+// Opens the journal in `directory`, replays it into `targets`, settles the orphans and holds what
+// open batches have reserved (journal_live() names them, and the runs that were live).
 int restore(const char *directory, struct restore_targets *targets, struct journal **journal,
             struct restore_summary *summary, struct error *err);

@@ -60,6 +60,15 @@ struct control_client;
 
 // Connects. -ECONNREFUSED or -ENOENT: no daemon listens there.
 int control_client_open(struct control_client **client, const char *path, struct error *err);
+
+// The same, but tries for up to `timeout_ms`, with longer and longer rests.
+int control_client_open_within(struct control_client **client, const char *path, int timeout_ms,
+                               struct error *err);
+
+// Connects again, to the same daemon or its successor, once the connection is lost; tries for up to
+// `timeout_ms` as well. What had been received is forgotten.
+int control_client_reopen(struct control_client *client, int timeout_ms, struct error *err);
+
 void control_client_close(struct control_client *client); // NULL is allowed
 
 int control_client_send(struct control_client *client, const struct control_message *message,

@@ -13,38 +13,79 @@
 
 #define READ_BYTES 65536
 
+#define REST_MIN_MS 20 // between attempts to connect again
+#define REST_MAX_MS 1000
+
 struct control_client {
-    int fd;
+    int fd; // -1: lost
+    struct sockaddr_un address;
     uint8_t *input; // what was received and not yet handed out
     size_t length;
     size_t capacity;
 };
 
-int control_client_open(struct control_client **client, const char *path, struct error *err)
+static int connect_to(struct control_client *client, struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path))
-        return error_set(err, -ENAMETOOLONG, "the control socket's path %s is too long", path);
-    memcpy(address.sun_path, path, strlen(path) + 1);
     cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+    if (fd < 0 || connect(fd, (struct sockaddr *)&client->address, sizeof(client->address)) != 0)
         return error_set_errno(err, -errno, "reaching the daemon at %s (is reeve serve running?)",
-                               path);
+                               client->address.sun_path);
+    client->fd = take_fd(&fd);
+    return 0;
+}
+
+static void drop_connection(struct control_client *client)
+{
+    if (client->fd >= 0)
+        close(take_fd(&client->fd));
+    if (client->input != NULL)
+        explicit_bzero(client->input, client->capacity);
+    client->length = 0;
+}
+
+int control_client_reopen(struct control_client *client, int timeout_ms, struct error *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+    drop_connection(client);
+    for (int rest_ms = REST_MIN_MS;; rest_ms *= 2) {
+        int result = connect_to(client, err);
+        int64_t left_ms = (deadline_us - clock_monotonic_us()) / 1000;
+        if (result == 0 || left_ms <= 0)
+            return result;
+        rest_ms = rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS;
+        poll(NULL, 0, rest_ms < left_ms ? rest_ms : (int)left_ms); // there is nothing to wait for
+    }
+}
+
+int control_client_open_within(struct control_client **client, const char *path, int timeout_ms,
+                               struct error *err)
+{
+    if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+        return error_set(err, -ENAMETOOLONG, "the control socket's path %s is too long", path);
     struct control_client *made = calloc(1, sizeof(*made));
     if (made == NULL)
         return error_set_errno(err, -ENOMEM, "reaching the daemon");
-    made->fd = take_fd(&fd);
-    *client = made;
-    return 0;
+    made->fd = -1;
+    made->address.sun_family = AF_UNIX;
+    memcpy(made->address.sun_path, path, strlen(path) + 1);
+    int result = control_client_reopen(made, timeout_ms, err);
+    if (result < 0)
+        free(made);
+    else
+        *client = made;
+    return result;
+}
+
+int control_client_open(struct control_client **client, const char *path, struct error *err)
+{
+    return control_client_open_within(client, path, 0, err);
 }
 
 void control_client_close(struct control_client *client)
 {
     if (client == NULL)
         return;
-    close(client->fd);
-    if (client->input != NULL)
-        explicit_bzero(client->input, client->capacity);
+    drop_connection(client);
     free(client->input);
     free(client);
 }
@@ -54,6 +95,8 @@ int control_client_send(struct control_client *client, const struct control_mess
 {
     uint8_t *frame;
     size_t length, sent = 0;
+    if (client->fd < 0)
+        return error_set(err, -ENOTCONN, "the connection to the daemon is lost");
     int result = control_message_encode(message, &frame, &length, err);
     if (result < 0)
         return result;
@@ -113,6 +156,8 @@ int control_client_receive(struct control_client *client, int timeout_ms,
                            struct control_message *message, struct error *err)
 {
     int64_t deadline_us = clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+    if (client->fd < 0)
+        return error_set(err, -ENOTCONN, "the connection to the daemon is lost");
     for (;;) {
         int result = take_frame(client, message, err);
         if (result != -ETIMEDOUT)

@@ -141,6 +141,9 @@ static const struct field_table message_fields[] = {
     [CONTROL_CREDENTIAL_DONE] =
         TABLE(INTEGER(control_credential_done, good), TEXT(control_credential_done, text)),
     [CONTROL_RUN_PLACED] = TABLE(TEXT(control_run_placed, directory)),
+    [CONTROL_RUN_ADOPT] = TABLE(TEXT(control_run_adopt, run_id), TEXT(control_run_adopt, run_key)),
+    [CONTROL_RUN_ADOPTED] = {0, NULL},
+    [CONTROL_RUN_ESCAPED] = TABLE(TEXT(control_run_escaped, text)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)

@@ -42,6 +42,9 @@ enum control_type {
     CONTROL_CREDENTIAL,      // client → daemon: do that with this credential
     CONTROL_CREDENTIAL_DONE, // daemon → client: what came of it; nothing follows
     CONTROL_RUN_PLACED,      // supervisor → daemon: before it starts the command
+    CONTROL_RUN_ADOPT,       // supervisor → daemon, on a new connection: this run of yours lives
+    CONTROL_RUN_ADOPTED,     // daemon → supervisor: so be it
+    CONTROL_RUN_ESCAPED,     // supervisor → daemon: this had left the run's cgroup, and is dead
 };
 
 enum control_refusal {
@@ -88,6 +91,17 @@ struct control_run_placed {
 struct control_run_started {
     char cgroup[CONTROL_CGROUP_MAX]; // "" without one
     int64_t pid;                     // of the command
+};
+
+// By a supervisor whose connection was lost: the daemon, or its successor, knows the run by its
+// key.
+struct control_run_adopt {
+    char run_id[RUN_ID_MAX];
+    char run_key[RUN_KEY_MAX]; // a secret
+};
+
+struct control_run_escaped {
+    char text[CONTROL_TEXT_MAX]; // "pid 4711 (node)"
 };
 
 struct control_run_kill {
@@ -268,6 +282,8 @@ struct control_message {
         struct control_alert_tested alert_tested;
         struct control_credential credential;
         struct control_credential_done credential_done;
+        struct control_run_adopt run_adopt;
+        struct control_run_escaped run_escaped;
     };
 };
 

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "environment.h"
 #include "run_exit.h"
+#include "run_link.h"
 #include "run_summary.h"
 #include "spawn.h"
 #include "terminal.h"
@@ -27,7 +28,8 @@
 struct supervisor {
     const struct supervisor_options *options;
     struct control_client *client;
-    struct control_message granted; // holds the run key until the command has it
+    struct control_message granted; // holds the run key
+    struct control_run_adopt adopt; // so does this: what brings us back to a daemon that was gone
     struct run_cgroup *group;
     int watchdog_fd;
     struct terminal terminal;
@@ -57,41 +59,83 @@ static int fail_refused(struct supervisor *run, const struct control_refused *re
     return fail_with(run, exit_codes[refused->code], err);
 }
 
-static void fill_request(const struct supervisor_options *options, struct control_message *request)
+static void fill_request(const struct supervisor_options *options, int64_t wait_us,
+                         struct control_message *request)
 {
     *request = (struct control_message){
         .type = CONTROL_RUN_OPEN,
         .run_open = {.pid = getpid(),
                      .priority = options->priority,
-                     .wait_us = options->wait_us,
+                     .wait_us = wait_us,
                      .limits = options->limits},
     };
     snprintf(request->run_open.job, sizeof(request->run_open.job), "%s", options->job);
     snprintf(request->run_open.command, sizeof(request->run_open.command), "%s", options->argv[0]);
 }
 
+static int64_t wait_left_us(const struct supervisor *run)
+{
+    int64_t left_us = run->options->wait_us - (clock_monotonic_us() - run->started_us);
+    return run->options->wait_us == INT64_MAX ? INT64_MAX : left_us > 0 ? left_us : 0;
+}
+
+// Asks for a slot; once more where the daemon has gone while we waited for one.
+static int ask_for_slot(struct supervisor *run, struct error *err)
+{
+    struct control_message message;
+    fill_request(run->options, wait_left_us(run), &message);
+    return control_client_send(run->client, &message, err);
+}
+
+// How long a daemon that is gone is waited for: not at all by a run that does not wait for a slot.
+static int return_max_ms(const struct supervisor *run)
+{
+    int64_t left_ms = wait_left_us(run) / 1000;
+    return left_ms < run->options->return_max_ms ? (int)left_ms : run->options->return_max_ms;
+}
+
+static int ask_again(struct supervisor *run, struct error *err)
+{
+    if (return_max_ms(run) == 0)
+        return -EAGAIN; // `err` says why the connection was lost
+    fputs("reeve: the daemon is gone, waiting for it\n", stderr);
+    int result = control_client_reopen(run->client, return_max_ms(run), err);
+    return result < 0 ? result : ask_for_slot(run, err);
+}
+
+static void take_grant(struct supervisor *run, struct control_message *message)
+{
+    run->granted = *message;
+    explicit_bzero(message, sizeof(*message));
+    run->started_us = clock_monotonic_us();
+    memcpy(run->adopt.run_id, run->granted.granted.run_id, RUN_ID_MAX);
+    memcpy(run->adopt.run_key, run->granted.granted.run_key, RUN_KEY_MAX);
+    memcpy(run->summary.run_id, run->granted.granted.run_id, RUN_ID_MAX);
+    memcpy(run->summary.job, run->granted.granted.job, JOB_NAME_MAX);
+}
+
 // Asks the daemon for a slot, and waits for it as long as it was told to.
 static int take_slot(struct supervisor *run, struct error *err)
 {
     struct control_message message;
-    fill_request(run->options, &message);
-    if (control_client_open(&run->client, run->options->control_socket, err) < 0 ||
-        control_client_send(run->client, &message, err) < 0)
+    run->started_us = clock_monotonic_us();
+    if (control_client_open_within(&run->client, run->options->control_socket, return_max_ms(run),
+                                   err) < 0 ||
+        (ask_for_slot(run, err) < 0 && ask_again(run, err) < 0))
         return fail_with(run, RUN_EXIT_UNREACHABLE, err);
     for (;;) {
-        if (control_client_receive(run->client, -1, &message, err) < 0)
-            return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+        if (control_client_receive(run->client, -1, &message, err) < 0) {
+            if (ask_again(run, err) < 0)
+                return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+            continue;
+        }
         switch (message.type) {
         case CONTROL_QUEUED:
             fprintf(stderr, "reeve: waiting for a slot, number %lld in the queue\n",
                     (long long)message.queued.position);
             break;
         case CONTROL_GRANTED:
-            run->granted = message;
-            explicit_bzero(&message, sizeof(message));
-            run->started_us = clock_monotonic_us();
-            memcpy(run->summary.run_id, run->granted.granted.run_id, RUN_ID_MAX);
-            memcpy(run->summary.job, run->granted.granted.job, JOB_NAME_MAX);
+            take_grant(run, &message);
             return 0;
         case CONTROL_REFUSED:
             return fail_refused(run, &message.refused, err);
@@ -129,6 +173,7 @@ static int prepare_watch(struct supervisor *run, struct error *err)
     struct watch_options options = {
         .group = run->group,
         .client = run->client,
+        .adopt = &run->adopt,
         .terminal = &run->terminal,
         .runtime_max_us = run->granted.granted.limits.runtime_max_us,
         .kill_grace_us = run->granted.granted.kill_grace_us,
@@ -136,7 +181,7 @@ static int prepare_watch(struct supervisor *run, struct error *err)
     return watch_new(&run->watch, &options, err) < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
 }
 
-// Starts the command in its cgroup, with the run's identity, which is then forgotten here.
+// Starts the command in its cgroup, with the run's identity.
 static int spawn(struct supervisor *run, struct error *err)
 {
     char **environment;
@@ -150,8 +195,6 @@ static int spawn(struct supervisor *run, struct error *err)
     };
     int result = spawn_command(&options, &run->pid, err);
     environment_free(environment);
-    control_message_done(&run->granted);
-    prctl(PR_SET_DUMPABLE, 1);
     if (result < 0) {
         terminal_take_back(&run->terminal, run->pid);
         return fail_with(run,
@@ -184,9 +227,9 @@ static void end_unstarted(struct supervisor *run)
         run_cgroup_destroy(run->group, NULL);
 }
 
-// Reports the end, and waits until the daemon has settled the run's last exchanges. The watch is
-// over: signals end this process again.
-static int settle(struct supervisor *run, struct error *err)
+// Reports the end, and waits until the daemon has settled the run's last exchanges. -EPERM: it
+// knows no such run; -ETIMEDOUT; or else the connection is lost.
+static int report_end(struct supervisor *run, struct error *err)
 {
     const struct watch_outcome *outcome = &run->outcome;
     struct control_message message = {
@@ -196,7 +239,6 @@ static int settle(struct supervisor *run, struct error *err)
                       .memory_peak_bytes = outcome->usage.memory_peak_bytes,
                       .cpu_us = outcome->usage.cpu_us},
     };
-    watch_free(take_pointer(&run->watch));
     int result = control_client_send(run->client, &message, err);
     while (result == 0) {
         result = control_client_receive(run->client, SETTLE_MAX_MS, &message, err);
@@ -205,9 +247,43 @@ static int settle(struct supervisor *run, struct error *err)
             run->summary.is_settled = true;
             return 0;
         }
+        if (result == 0 && message.type == CONTROL_REFUSED)
+            result = error_set(err, -EPERM, "%s", message.refused.text);
         if (result == 0)
             control_message_done(&message); // a kill that crossed our report
     }
+    return result;
+}
+
+// Has the daemon, or its successor, take the run up again. -EPERM: it knows no such run.
+static int return_to_daemon(struct supervisor *run, int64_t deadline_us, struct error *err)
+{
+    int64_t left_ms = (deadline_us - clock_monotonic_us()) / 1000;
+    int timeout_ms = left_ms > 0 ? (int)left_ms : 0;
+    struct control_message answer;
+    int result = run_link_return(run->client, &run->adopt, timeout_ms, err);
+    if (result == 0)
+        result = control_client_receive(run->client, timeout_ms, &answer, err);
+    if (result == 0 && answer.type == CONTROL_REFUSED)
+        result = error_set(err, -EPERM, "%s", answer.refused.text);
+    return result;
+}
+
+// Settles the run, with a daemon that may have to come back for it. The watch is over: signals end
+// this process again.
+static int settle(struct supervisor *run, struct error *err)
+{
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)run->options->return_max_ms * 1000;
+    watch_free(take_pointer(&run->watch));
+    int result = run->outcome.daemon_is_gone ? -ENOTCONN : report_end(run, err);
+    if (result == 0 || result == -EPERM || result == -ETIMEDOUT)
+        return result;
+    fputs("reeve: the daemon is gone, waiting for it to settle the run\n", stderr);
+    do {
+        result = return_to_daemon(run, deadline_us, err);
+        if (result == 0)
+            result = report_end(run, err);
+    } while (result < 0 && result != -EPERM && clock_monotonic_us() < deadline_us);
     return result;
 }
 
@@ -229,6 +305,8 @@ static void summarize(struct supervisor *run)
 static void done(struct supervisor *run)
 {
     control_message_done(&run->granted);
+    explicit_bzero(&run->adopt, sizeof(run->adopt));
+    prctl(PR_SET_DUMPABLE, 1);
     watch_free(run->watch);
     if (run->watchdog_fd >= 0)
         watchdog_stop(run->watchdog_fd);
@@ -240,7 +318,7 @@ int supervise_run(const struct supervisor_options *options)
 {
     struct supervisor run = {.options = options, .watchdog_fd = -1, .terminal.fd = -1};
     struct error err;
-    prctl(PR_SET_DUMPABLE, 0); // while the run key is in here
+    prctl(PR_SET_DUMPABLE, 0); // as the run key is in here
     if (take_slot(&run, &err) < 0) {
         fprintf(stderr, "reeve run: %s\n", err.text);
         done(&run);

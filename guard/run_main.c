@@ -15,6 +15,7 @@
 
 #define LIMIT_OPTION 256 // and up: an index into run_limit_names
 #define OPTIONS_MAX 32
+#define DAEMON_RETURN_MAX_MS 30000
 
 static const char usage[] =
     "usage: reeve run [OPTION…] -- COMMAND [ARGUMENT…]\n"
@@ -25,7 +26,9 @@ static const char usage[] =
     "run key in place of a credential. The last line on stderr sums the run up.\n"
     "\n"
     "  --job JOB                 whose limits apply (default: default)\n"
-    "  --wait DURATION           for a slot; without it, no slot is exit code 75 at once\n"
+    "  --wait DURATION           for a slot, or a daemon that restarts; without it, no slot is "
+    "exit\n"
+    "                            code 75 at once\n"
     "  --priority N              place in the queue: higher first (default 0)\n"
     "  --no-cgroup               no cgroup: memory and tasks are not limited\n"
     "  --json                    the summary as a JSON object\n"
@@ -188,6 +191,7 @@ int run_main(int argc, char **argv)
         exit_code = RUN_EXIT_CONFIG;
     } else {
         command.supervisor.control_socket = paths.control_socket;
+        command.supervisor.return_max_ms = DAEMON_RETURN_MAX_MS;
         command.supervisor.limits = command.limits.limits;
         exit_code = supervise_run(&command.supervisor);
     }

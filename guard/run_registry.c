@@ -17,12 +17,24 @@
 
 void registered_enter(struct registered_run *run, enum registered_state state)
 {
-    static const bool legal[][6] = {
+    static const bool legal[][REGISTERED_STATES] = {
         [REGISTERED_WAITING] = {[REGISTERED_STARTING] = true, [REGISTERED_CLOSED] = true},
-        [REGISTERED_STARTING] =
-            {[REGISTERED_RUNNING] = true, [REGISTERED_ENDING] = true, [REGISTERED_SETTLING] = true},
-        [REGISTERED_RUNNING] = {[REGISTERED_ENDING] = true, [REGISTERED_SETTLING] = true},
-        [REGISTERED_ENDING] = {[REGISTERED_SETTLING] = true},
+        [REGISTERED_STARTING] = {[REGISTERED_RUNNING] = true,
+                                 [REGISTERED_ADRIFT] = true,
+                                 [REGISTERED_ENDING] = true,
+                                 [REGISTERED_ABANDONED] = true,
+                                 [REGISTERED_SETTLING] = true},
+        [REGISTERED_RUNNING] = {[REGISTERED_ADRIFT] = true,
+                                [REGISTERED_ENDING] = true,
+                                [REGISTERED_ABANDONED] = true,
+                                [REGISTERED_SETTLING] = true},
+        [REGISTERED_ADRIFT] = {[REGISTERED_RUNNING] = true,
+                               [REGISTERED_ENDING] = true,
+                               [REGISTERED_ABANDONED] = true},
+        [REGISTERED_ENDING] = {[REGISTERED_ADRIFT] = true,
+                               [REGISTERED_ABANDONED] = true,
+                               [REGISTERED_SETTLING] = true},
+        [REGISTERED_ABANDONED] = {[REGISTERED_ENDING] = true, [REGISTERED_SETTLING] = true},
         [REGISTERED_SETTLING] = {[REGISTERED_CLOSED] = true},
         [REGISTERED_CLOSED] = {false},
     };
@@ -38,8 +50,19 @@ struct registered_run *registered_find(struct run_registry *registry, const stru
     return NULL;
 }
 
-static void registered_free(struct registered_run *run)
+struct registered_run *registered_new(struct run_registry *registry)
 {
+    struct registered_run *run = calloc(1, sizeof(*run));
+    if (run != NULL) {
+        run->registry = registry;
+        run->supervisor_fd = -1;
+    }
+    return run;
+}
+
+void registered_free(struct registered_run *run)
+{
+    registered_let_go(run);
     if (run->grace != NULL)
         event_free(run->grace);
     if (run->idle != NULL)
@@ -63,7 +86,13 @@ void registered_forget(struct registered_run *run)
 static int open_in_journal(const struct registered_run *run, struct error *err)
 {
     struct journal_run_open open = {.opened_at_us = run->live->opened_at_us,
-                                    .limits = run->asked.limits};
+                                    .limits = run->asked.limits,
+                                    .supervisor_pid = run->supervisor_pid};
+    if (run->idle != NULL)
+        memcpy(open.key_digest, run->job_key_digest, sizeof(open.key_digest));
+    else
+        run_table_key_digest(run->live, open.key_digest);
+    memcpy(open.boot_id, run->registry->boot_id, sizeof(open.boot_id));
     memcpy(open.run_id, run->live->id, sizeof(open.run_id));
     memcpy(open.job, run->asked.job, sizeof(open.job));
     memcpy(open.host, run->registry->host, sizeof(open.host));
@@ -133,6 +162,7 @@ static void grant(struct registered_run *run)
     struct error err;
     if (!check_may_open(run))
         return;
+    registered_hold(run, control_peer_pid(run->peer));
     if (registered_open(run, key, &err) < 0) {
         log_event(LOG_ERR, "run_refused", "job", run->asked.job, "error", err.text, NULL);
         control_peer_refuse(run->peer, CONTROL_UNAVAILABLE, "%s", err.text);
@@ -196,6 +226,9 @@ int run_registry_new(struct run_registry **registry, const struct run_registry_o
     if (made == NULL)
         return error_set_errno(err, -ENOMEM, "making the run registry");
     made->options = *options;
+    if (made->options.adoption_grace_us == 0)
+        made->options.adoption_grace_us = RUN_ADOPTION_GRACE_US;
+    registered_read_boot_id(made->boot_id);
     slots_init(&made->slots, (size_t)options->config->reeve.slots);
     snprintf(made->base_url, sizeof(made->base_url), "%s", options->base_url);
     if (gethostname(made->host, sizeof(made->host) - 1) != 0)
@@ -253,12 +286,12 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
         control_peer_refuse(peer, CONTROL_INVALID, "a supervisor has one run only");
         return;
     }
-    struct registered_run *run = calloc(1, sizeof(*run));
+    registered_forsake(registry, control_peer_pid(peer));
+    struct registered_run *run = registered_new(registry);
     if (run == NULL) {
         control_peer_refuse(peer, CONTROL_UNAVAILABLE, "the daemon is out of memory");
         return;
     }
-    run->registry = registry;
     run->asked = *asked;
     if (run->asked.job[0] == '\0')
         memcpy(run->asked.job, JOB_DEFAULT, sizeof(JOB_DEFAULT));
@@ -271,7 +304,7 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
     else
         result = registered_apply_job(run, &err);
     if (result < 0) {
-        free(run);
+        registered_free(run);
         control_peer_refuse(peer, CONTROL_INVALID, "%s", err.text);
         return;
     }
@@ -418,6 +451,9 @@ bool run_registry_receive(struct run_registry *registry, struct control_peer *pe
         if (run != NULL)
             receive_ended(run, &message->run_ended);
         return true;
+    case CONTROL_RUN_ADOPT:
+        registered_receive_adopt(registry, peer, &message->run_adopt);
+        return true;
     case CONTROL_KILL:
         receive_kill(registry, peer, &message->kill);
         return true;
@@ -435,15 +471,8 @@ void run_registry_peer_gone(struct run_registry *registry, struct control_peer *
     if (run->state == REGISTERED_WAITING) {
         registered_forget(run);
         advance_queue(registry);
-    } else if (run->state != REGISTERED_SETTLING) {
-        log_event(LOG_WARNING, "run_lost", "run", run->live->id, "pid", log_int(run->asked.pid),
-                  NULL);
-        run->live->closing = true;
-        if (registry->options.cancel != NULL)
-            registry->options.cancel(run->live, registry->options.context);
-        registered_settle(
-            run, &(struct control_run_ended){
-                     .end = RUN_LOST, .exit_code = -1, .memory_peak_bytes = -1, .cpu_us = -1});
+    } else {
+        registered_set_adrift(run);
     }
 }
 

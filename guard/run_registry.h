@@ -2,18 +2,22 @@
 //
 //     run-open → slot (or queue) → id, key, journal → granted → started → ended → settled → closed
 //
-// A run ends once its supervisor has said so (or is gone) and its last exchange has settled.
+// A run ends once its supervisor has said so (or is gone, with all that it has started) and its
+// last exchange has settled. A lost connection is no end: the supervisor comes back.
 #pragma once
 
 #include "agent_key.h"
 #include "config.h"
 #include "control.h"
 #include "error.h"
+#include "journal_live.h"
 #include "run.h"
 #include "run_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define RUN_ADOPTION_GRACE_US 30000000
 
 struct event_base;
 struct journal;
@@ -26,6 +30,7 @@ struct run_registry_options {
     const struct config *config; // slots, the jobs' limits; outlives the registry
     bool sockets_tell;           // in which cgroup they were made, see run_place.h
     const char *base_url;        // given to runs: "http://127.0.0.1:8377"; copied
+    int64_t adoption_grace_us;   // for a supervisor to come back; 0: RUN_ADOPTION_GRACE_US
 
     // Whether the job may start a run at all now: false, with why, under an exhausted ceiling.
     // May be NULL.
@@ -34,7 +39,8 @@ struct run_registry_options {
     void (*opened)(struct live_run *run, void *context);
     // The run is being ended by force: end its exchanges upstream at once. May be NULL.
     void (*cancel)(struct live_run *run, void *context);
-    // The run's supervisor was told to end it, and long after its KillGrace= has not. May be NULL.
+    // The run's supervisor was told to end it, and long after its KillGrace= has not; or it is
+    // gone, and something of the run is left. May be NULL.
     void (*overdue)(struct live_run *run, void *context);
     // The run is about to leave the table: forget it. `memory_peak_bytes` is -1 if it is not known.
     // May be NULL.
@@ -46,14 +52,19 @@ struct run_registry_options {
 int run_registry_new(struct run_registry **registry, const struct run_registry_options *options,
                      struct error *err);
 
+// Takes up the runs that were live at the last end, as the journal knows them: they have their
+// slots, keys and ceilings again; those whose supervisors do not come back are closed as lost.
+int run_registry_restore(struct run_registry *registry, const struct journal_live *live,
+                         struct error *err);
+
 // Drops what is left without a journal record: the replay finds those runs open. NULL is allowed.
 void run_registry_free(struct run_registry *registry);
 
-// Takes RUN_OPEN, RUN_PLACED, RUN_STARTED, RUN_ENDED and KILL. False: not one of these.
+// Takes RUN_OPEN, RUN_PLACED, RUN_STARTED, RUN_ENDED, RUN_ADOPT and KILL. False: not one of these.
 bool run_registry_receive(struct run_registry *registry, struct control_peer *peer,
                           const struct control_message *message);
 
-// The peer has gone: out of the queue, or its run is lost.
+// The peer has gone: out of the queue; or its run is lost, unless it connects again.
 void run_registry_peer_gone(struct run_registry *registry, struct control_peer *peer);
 
 // Ends a run by force, whatever the reason: no new exchange is taken, its exchanges are cancelled

@@ -23,23 +23,31 @@ static bool schedule_grace(struct registered_run *run, int64_t delay_us)
     return run->grace != NULL && event_add(run->grace, &delay) == 0;
 }
 
-// Has the supervisor kill the run, for the reason that stands.
-static void force(struct registered_run *run)
+static void cancel_exchanges(const struct registered_run *run)
 {
     const struct run_registry_options *options = &run->registry->options;
+    if (options->cancel != NULL)
+        options->cancel(run->live, options->context);
+}
+
+void registered_force(struct registered_run *run)
+{
     struct control_message message = {.type = CONTROL_RUN_KILL, .run_kill.reason = run->forced};
-    if (run->state != REGISTERED_STARTING && run->state != REGISTERED_RUNNING)
+    if (run->state == REGISTERED_ADRIFT) // its supervisor is told once it comes back
+        cancel_exchanges(run);
+    if (run->state != REGISTERED_STARTING && run->state != REGISTERED_RUNNING &&
+        run->state != REGISTERED_ENDING)
         return;
     memcpy(message.run_kill.text, run->forced_text, sizeof(message.run_kill.text));
     log_event(LOG_WARNING, "run_ending", "run", run->live->id, "reason", run_end_name(run->forced),
               "text", run->forced_text, NULL);
-    registered_enter(run, REGISTERED_ENDING);
+    if (run->state != REGISTERED_ENDING)
+        registered_enter(run, REGISTERED_ENDING);
     if (run->peer != NULL) { // an implicit run has none
         control_peer_send(run->peer, &message);
         schedule_grace(run, OVERDUE_GRACES * run->kill_grace_us + OVERDUE_US);
     }
-    if (options->cancel != NULL)
-        options->cancel(run->live, options->context);
+    cancel_exchanges(run);
 }
 
 static void on_grace(evutil_socket_t fd, short what, void *context)
@@ -49,7 +57,7 @@ static void on_grace(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     if (run->state != REGISTERED_ENDING) {
-        force(run);
+        registered_force(run);
         return;
     }
     log_event(LOG_ERR, "run_does_not_end", "run", run->live->id, "pid", log_int(run->asked.pid),
@@ -58,34 +66,33 @@ static void on_grace(evutil_socket_t fd, short what, void *context)
         options->overdue(run->live, options->context);
 }
 
-static struct registered_run *set_forced(struct run_registry *registry, struct live_run *live,
-                                         enum run_end reason, const char *text)
+void registered_set_forced(struct registered_run *run, enum run_end reason, const char *text)
 {
-    struct registered_run *run = registered_find(registry, live);
-    if (run == NULL)
-        return NULL;
-    live->closing = true;
-    if (run->forced == RUN_LIVE) {
-        run->forced = reason;
-        snprintf(run->forced_text, sizeof(run->forced_text), "%s", text);
-    }
-    return run;
+    run->live->closing = true;
+    if (run->forced != RUN_LIVE)
+        return;
+    run->forced = reason;
+    snprintf(run->forced_text, sizeof(run->forced_text), "%s", text);
 }
 
 void run_registry_end(struct run_registry *registry, struct live_run *live, enum run_end reason,
                       const char *text)
 {
-    struct registered_run *run = set_forced(registry, live, reason, text);
-    if (run != NULL)
-        force(run);
+    struct registered_run *run = registered_find(registry, live);
+    if (run == NULL)
+        return;
+    registered_set_forced(run, reason, text);
+    if (run->state != REGISTERED_ENDING)
+        registered_force(run);
 }
 
 void run_registry_end_later(struct run_registry *registry, struct live_run *live,
                             enum run_end reason, const char *text)
 {
-    struct registered_run *run = set_forced(registry, live, reason, text);
-    if (run == NULL || run->grace != NULL || run->idle != NULL)
+    struct registered_run *run = registered_find(registry, live);
+    if (run == NULL)
         return;
-    if (!schedule_grace(run, run->kill_grace_us))
-        force(run);
+    registered_set_forced(run, reason, text);
+    if (run->grace == NULL && run->idle == NULL && !schedule_grace(run, run->kill_grace_us))
+        registered_force(run);
 }

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMAND "(job key)"
-
 static void wait_idle(struct registered_run *run, int64_t delay_us)
 {
     struct timeval delay = {.tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
@@ -75,11 +73,11 @@ run_registry_find_implicit(struct run_registry *registry, const char *job,
         run->last_seen_us = clock_monotonic_us();
         return run->live;
     }
-    run = calloc(1, sizeof(*run));
+    run = registered_new(registry);
     if (run == NULL)
         return NULL;
-    run->registry = registry;
-    run->asked = (struct control_run_open){.limits = run_limits_none(), .command = COMMAND};
+    run->asked =
+        (struct control_run_open){.limits = run_limits_none(), .command = IMPLICIT_COMMAND};
     snprintf(run->asked.job, sizeof(run->asked.job), "%s", job);
     memcpy(run->job_key_digest, job_key_digest, AGENT_KEY_DIGEST_BYTES);
     run->asked_at_us = clock_now_us();
@@ -93,4 +91,19 @@ run_registry_find_implicit(struct run_registry *registry, const char *job,
     }
     wait_idle(run, run->idle_max_us);
     return run->live;
+}
+
+int registered_restore_implicit(struct registered_run *run,
+                                const unsigned char job_key_digest[static AGENT_KEY_DIGEST_BYTES],
+                                struct error *err)
+{
+    memcpy(run->job_key_digest, job_key_digest, AGENT_KEY_DIGEST_BYTES);
+    run->last_seen_us = clock_monotonic_us();
+    run->idle = evtimer_new(run->registry->options.base, on_idle, run);
+    if (run->idle == NULL)
+        return error_set(err, -ENOMEM, "out of memory for an implicit run");
+    if (run->state == REGISTERED_STARTING)
+        registered_enter(run, REGISTERED_RUNNING);
+    wait_idle(run, run->idle_max_us);
+    return 0;
 }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static const char *const state_names[] = {"waiting", "starting", "running",
-                                          "ending",  "settling", "closed"};
+static const char *const state_names[] = {"waiting", "starting",  "running",  "adrift",
+                                          "ending",  "abandoned", "settling", "closed"};
 
 static void add_run_status(const struct registered_run *run, struct status *status)
 {

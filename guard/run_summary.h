@@ -17,7 +17,7 @@ struct run_summary {
     int64_t duration_us;
     int64_t memory_peak_bytes; // -1 unknown
     int64_t cpu_us;            // -1 unknown
-    bool is_settled;           // false: the daemon went away, `account` is unknown
+    bool is_settled;           // false: the daemon did not come back, `account` is unknown
     struct control_settled account;
 };
 

@@ -304,7 +304,7 @@ static int accounting_open(struct serve *serve, struct error *err)
         return result;
     if (summary.records > 0 || summary.torn_bytes > 0)
         log_event(LOG_NOTICE, "restored", "records", log_int(summary.records), "orphans",
-                  log_int(summary.orphans), "runs_lost", log_int(summary.runs_lost), "torn_bytes",
+                  log_int(summary.orphans), "runs", log_int(summary.runs), "torn_bytes",
                   log_int(summary.torn_bytes), NULL);
     // Categories of refusal that are not billed are prices too.
     price_free_refusals(serve->prices, clock_now_us(), serve->free_refusals,
@@ -431,6 +431,8 @@ static int guard_open(struct serve *serve, struct error *err)
                                   .context = serve,
                               },
                               err);
+    if (result == 0)
+        result = run_registry_restore(serve->registry, journal_live(serve->journal), err);
     if (result == 0)
         result = control_server_new(&serve->control, serve->base, serve->paths.control_socket,
                                     serve->sockets.control_fd,

@@ -43,6 +43,12 @@ enum slot_state slots_take(struct slots *slots, struct slot_ticket *ticket, int6
     return SLOT_WAITING;
 }
 
+void slots_hold(struct slots *slots, struct slot_ticket *ticket)
+{
+    slots->held++;
+    ticket_enter(ticket, SLOT_HELD);
+}
+
 static void leave_queue(struct slots *slots, struct slot_ticket *ticket)
 {
     struct slot_ticket **link = &slots->queue;

@@ -32,6 +32,9 @@ void slots_init(struct slots *slots, size_t total);
 enum slot_state slots_take(struct slots *slots, struct slot_ticket *ticket, int64_t priority,
                            int64_t now_us, int64_t deadline_us);
 
+// Holds a slot whether one is free or not: of a run that has had it since before a restart.
+void slots_hold(struct slots *slots, struct slot_ticket *ticket);
+
 // Gives back what the ticket holds, or leaves the queue; nothing happens if neither.
 void slots_leave(struct slots *slots, struct slot_ticket *ticket);
 

@@ -14,6 +14,7 @@ struct supervisor_options {
     struct run_limits limits; // LIMIT_NONE where the job's own is wanted
     int64_t wait_us;          // for a slot
     int64_t priority;
+    int return_max_ms; // that a daemon which is gone is waited for: for a slot, and at the end
     enum run_cgroup_choice cgroup;
     bool json; // the summary
 };

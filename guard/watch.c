@@ -4,6 +4,7 @@
 
 #include "cgroup_events.h"
 #include "log.h"
+#include "run_link.h"
 
 #include <assert.h>
 #include <event2/event.h>
@@ -32,10 +33,10 @@ enum watch_state {
 struct watch {
     struct watch_options options;
     struct event_base *base;
+    struct run_link *daemon;
     enum watch_state state;
     pid_t pid; // of the command
     bool command_ended;
-    bool daemon_is_gone;
     bool is_left_behind;
     enum run_end forced; // why it was ended by force, RUN_LIVE if it was not; the first cause stays
     int status;          // of the command, as from waitpid(2)
@@ -44,7 +45,6 @@ struct watch {
     struct run_cgroup_usage usage;
     struct event *forwarded[FORWARDED_COUNT];
     struct event *child;
-    struct event *daemon;
     struct event *cgroup;
     struct event *runtime;
     struct event *timer; // of the state: grace or retry
@@ -234,28 +234,13 @@ static void on_child(evutil_socket_t signal, short what, void *context)
     check_empty(watch);
 }
 
-static void on_daemon(evutil_socket_t fd, short what, void *context)
+static void on_daemon(const struct control_message *message, void *context)
 {
-    (void)fd;
-    (void)what;
-    struct watch *watch = context;
-    struct control_message message;
-    struct error err;
-    int result;
-    while ((result = control_client_receive(watch->options.client, 0, &message, &err)) == 0) {
-        if (message.type == CONTROL_RUN_KILL) {
-            log_event(LOG_NOTICE, "run_ending", "reason", run_end_name(message.run_kill.reason),
-                      "text", message.run_kill.text, NULL);
-            terminate(watch, message.run_kill.reason);
-        }
-        control_message_done(&message);
-    }
-    if (result != -ETIMEDOUT) {
-        // Without the daemon nothing can be spent. The command may still have work to end.
-        log_event(LOG_WARNING, "daemon_is_gone", "error", err.text, NULL);
-        watch->daemon_is_gone = true;
-        event_del(watch->daemon);
-    }
+    bool killed = message->type == CONTROL_RUN_KILL;
+    enum run_end reason = killed ? message->run_kill.reason : RUN_LOST;
+    log_event(LOG_NOTICE, "run_ending", "reason", run_end_name(reason), "text",
+              killed ? message->run_kill.text : message->refused.text, NULL);
+    terminate(context, reason);
 }
 
 static void confirm_out_of_memory(evutil_socket_t fd, short what, void *context)
@@ -299,8 +284,15 @@ static bool make_events(struct watch *watch)
     if (watch->base == NULL || !take_signals(watch))
         return false;
     watch->child = evsignal_new(watch->base, SIGCHLD, on_child, watch);
-    watch->daemon = event_new(watch->base, control_client_fd(options->client), EV_READ | EV_PERSIST,
-                              on_daemon, watch);
+    const struct run_link_options link = {
+        .base = watch->base,
+        .client = options->client,
+        .adopt = options->adopt,
+        .received = on_daemon,
+        .context = watch,
+    };
+    if (run_link_new(&watch->daemon, &link, NULL) < 0)
+        return false;
     watch->runtime = evtimer_new(watch->base, on_runtime, watch);
     watch->timer = evtimer_new(watch->base, on_timer, watch);
     watch->oom = evtimer_new(watch->base, confirm_out_of_memory, watch);
@@ -310,8 +302,8 @@ static bool make_events(struct watch *watch)
         if (watch->cgroup == NULL)
             return false;
     }
-    return watch->child != NULL && watch->daemon != NULL && watch->runtime != NULL &&
-           watch->timer != NULL && watch->oom != NULL;
+    return watch->child != NULL && watch->runtime != NULL && watch->timer != NULL &&
+           watch->oom != NULL;
 }
 
 int watch_new(struct watch **watch, const struct watch_options *options, struct error *err)
@@ -332,12 +324,11 @@ int watch_new(struct watch **watch, const struct watch_options *options, struct 
 void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *outcome)
 {
     watch->pid = pid;
-    event_add(watch->daemon, NULL);
+    run_link_start(watch->daemon);
     if (watch->cgroup != NULL)
         event_add(watch->cgroup, NULL);
     schedule(watch->runtime, watch->options.runtime_max_us);
     event_active(watch->child, EV_SIGNAL, 1); // it may have ended already
-    event_active(watch->daemon, EV_READ, 1);  // a message may have come with an earlier one
     event_base_dispatch(watch->base);
     bool signaled = WIFSIGNALED(watch->status);
     *outcome = (struct watch_outcome){
@@ -346,7 +337,7 @@ void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *out
                                          : RUN_EXITED,
         .exit_code = signaled ? 128 + WTERMSIG(watch->status) : WEXITSTATUS(watch->status),
         .usage = watch->usage,
-        .daemon_is_gone = watch->daemon_is_gone,
+        .daemon_is_gone = !run_link_is_up(watch->daemon),
         .is_left_behind = watch->is_left_behind,
     };
 }
@@ -355,8 +346,9 @@ void watch_free(struct watch *watch)
 {
     if (watch == NULL)
         return;
-    struct event *const events[] = {watch->child,   watch->daemon, watch->cgroup,
-                                    watch->runtime, watch->timer,  watch->oom};
+    struct event *const events[] = {watch->child, watch->cgroup, watch->runtime, watch->timer,
+                                    watch->oom};
+    run_link_free(watch->daemon);
     for (size_t i = 0; i < FORWARDED_COUNT; i++)
         if (watch->forwarded[i] != NULL)
             event_free(watch->forwarded[i]);

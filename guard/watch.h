@@ -21,6 +21,7 @@ struct watch;
 struct watch_options {
     struct run_cgroup *group;
     struct control_client *client;
+    const struct control_run_adopt *adopt; // by which the daemon knows the run again
     const struct terminal *terminal;
     int64_t runtime_max_us; // LIMIT_NONE for no limit
     int64_t kill_grace_us;  // from SIGTERM, or the command's end, to SIGKILL
@@ -30,7 +31,7 @@ struct watch_outcome {
     enum run_end end;
     int exit_code; // the command's own; 128+n when signal n ended it
     struct run_cgroup_usage usage;
-    bool daemon_is_gone; // the connection was lost on the way; the command went on
+    bool daemon_is_gone; // it has not come back up to the end; the command went on
     bool is_left_behind; // what could not be killed or removed; the error log says why
 };
 

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "error.h"
+#include "journal_record.h"
 #include "run.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define AGENT_KEY_DIGEST_BYTES 32 // SHA-256: the only form in which a key is kept
+#define AGENT_KEY_DIGEST_BYTES RUN_KEY_DIGEST_BYTES
 
 // Draws a key from the kernel: `prefix`, at most RUN_KEY_MAX - 44 bytes, and 43 characters of
 // base64url. The caller hands it out once, and wipes it.

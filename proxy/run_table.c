@@ -34,29 +34,66 @@ void run_table_free(struct run_table *table)
     free(table);
 }
 
-int run_table_add(struct run_table *table, const char *id, const char *job,
-                  const struct run_limits *limits, char key[static RUN_KEY_MAX],
-                  struct live_run **run, struct error *err)
+// An entry that has no key yet, and is not in the table.
+static int entry_new(struct run_entry **entry, struct run_table *table, const char *id,
+                     const char *job, const struct run_limits *limits, struct error *err)
 {
     if (run_table_find_id(table, id) != NULL)
         return error_set(err, -EEXIST, "run %s exists already", id);
     if (table->count == RUN_TABLE_MAX)
         return error_set(err, -ENOSPC, "%d runs are live, which is the most", RUN_TABLE_MAX);
-    struct run_entry *entry = calloc(1, sizeof(*entry));
-    if (entry == NULL)
+    struct run_entry *made = calloc(1, sizeof(*made));
+    if (made == NULL)
         return error_set(err, -ENOMEM, "out of memory for run %s", id);
-    int result = agent_key_draw(RUN_KEY_PREFIX, key, entry->key_digest, err);
-    if (result < 0) {
-        free(entry);
-        return result;
-    }
-    snprintf(entry->run.id, sizeof(entry->run.id), "%s", id);
-    snprintf(entry->run.job, sizeof(entry->run.job), "%s", job);
-    entry->run.limits = *limits;
-    entry->run.opened_at_us = clock_now_us();
+    snprintf(made->run.id, sizeof(made->run.id), "%s", id);
+    snprintf(made->run.job, sizeof(made->run.job), "%s", job);
+    made->run.limits = *limits;
+    made->run.opened_at_us = clock_now_us();
+    *entry = made;
+    return 0;
+}
+
+static void entry_add(struct run_table *table, struct run_entry *entry, struct live_run **run)
+{
     table->entries[table->count++] = entry;
     *run = &entry->run;
+}
+
+int run_table_add(struct run_table *table, const char *id, const char *job,
+                  const struct run_limits *limits, char key[static RUN_KEY_MAX],
+                  struct live_run **run, struct error *err)
+{
+    struct run_entry *entry;
+    int result = entry_new(&entry, table, id, job, limits, err);
+    if (result < 0)
+        return result;
+    result = agent_key_draw(RUN_KEY_PREFIX, key, entry->key_digest, err);
+    if (result < 0)
+        free(entry);
+    else
+        entry_add(table, entry, run);
+    return result;
+}
+
+int run_table_restore(struct run_table *table, const char *id, const char *job,
+                      const struct run_limits *limits,
+                      const unsigned char key_digest[static RUN_KEY_DIGEST_BYTES],
+                      struct live_run **run, struct error *err)
+{
+    struct run_entry *entry;
+    int result = entry_new(&entry, table, id, job, limits, err);
+    if (result < 0)
+        return result;
+    memcpy(entry->key_digest, key_digest, sizeof(entry->key_digest));
+    entry_add(table, entry, run);
     return 0;
+}
+
+void run_table_key_digest(const struct live_run *run,
+                          unsigned char key_digest[static RUN_KEY_DIGEST_BYTES])
+{
+    const struct run_entry *entry = (const struct run_entry *)(const void *)run; // its first member
+    memcpy(key_digest, entry->key_digest, RUN_KEY_DIGEST_BYTES);
 }
 
 struct live_run *run_table_find_key(struct run_table *table, const char *key, size_t length)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "error.h"
+#include "journal_record.h"
 #include "run.h"
 #include "run_place.h"
 #include "usage.h"
@@ -53,6 +54,16 @@ void run_table_free(struct run_table *table);
 int run_table_add(struct run_table *table, const char *id, const char *job,
                   const struct run_limits *limits, char key[static RUN_KEY_MAX],
                   struct live_run **run, struct error *err);
+
+// Adds a run that was live before a restart: its key is known by its SHA-256 alone.
+int run_table_restore(struct run_table *table, const char *id, const char *job,
+                      const struct run_limits *limits,
+                      const unsigned char key_digest[static RUN_KEY_DIGEST_BYTES],
+                      struct live_run **run, struct error *err);
+
+// The SHA-256 of the run's key.
+void run_table_key_digest(const struct live_run *run,
+                          unsigned char key_digest[static RUN_KEY_DIGEST_BYTES]);
 
 // The run that `key` (of `length` bytes, not terminated) belongs to, or NULL. Takes the same time
 // whatever the key is: it compares SHA-256 digests of the keys, all of them, in constant time.

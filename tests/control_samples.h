@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTROL_LAST CONTROL_RUN_PLACED
+#define CONTROL_LAST CONTROL_RUN_ESCAPED
 
 static struct run_limits sample_limits(void)
 {
@@ -172,6 +172,7 @@ static void sample_message(enum control_type type, struct control_message *messa
     case CONTROL_DONE:
     case CONTROL_STATUS:
     case CONTROL_ALERT_LIST:
+    case CONTROL_RUN_ADOPTED:
         break;
     case CONTROL_STATUS_REPLY:
         sample_status(&message->status);
@@ -192,6 +193,13 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_ALERT_TESTED:
         sample_tested(&message->alert_tested);
+        break;
+    case CONTROL_RUN_ADOPT:
+        message->run_adopt = (struct control_run_adopt){.run_id = "20261125-160044-k3f9qx",
+                                                        .run_key = "reeve-run-not-a-secret"};
+        break;
+    case CONTROL_RUN_ESCAPED:
+        message->run_escaped = (struct control_run_escaped){.text = "pid 4711 (node)"};
         break;
     }
 }

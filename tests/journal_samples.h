@@ -82,6 +82,10 @@ static inline void sample_run_open(struct samples *samples, struct journal_run_o
         .cpu_quota_percent = LIMIT_NONE,
         .runtime_max_us = sample_int64(samples),
     };
+    for (size_t i = 0; i < sizeof(run->key_digest); i++)
+        run->key_digest[i] = (uint8_t)samples_next(samples);
+    run->supervisor_pid = sample_int64(samples);
+    SAMPLE_TEXT(samples, run->boot_id);
 }
 
 static inline void sample_reservation(struct samples *samples,

@@ -195,6 +195,33 @@ START_TEST(settlements_of_no_batch_count_by_themselves)
 }
 END_TEST
 
+START_TEST(live_runs_stay_with_what_they_have_spent)
+{
+    struct journal_run_open open = {.run_id = "r1", .job = "j", .supervisor_pid = 17};
+    int64_t settled, held, limit;
+    append(JOURNAL_RUN_OPEN, &open);
+    append_reservation(1);
+    append_batch(1);
+    append_reservation(2); // in flight when the daemon dies
+    for (int start = 0; start < 3; start++) {
+        reopen_books();
+        ck_assert_uint_eq(summary.runs, 1);
+        const struct journal_live_run *run = journal_live_find_run(journal_live(journal), "r1");
+        ck_assert_int_eq(run->open.supervisor_pid, 17);
+        ck_assert_int_eq(run->totals.exchanges, 1);
+        ck_assert_int_eq(run->totals.cost_pico_usd, 3 * DOLLAR);
+        budget_read(budget, BUDGET_RUN, "r1", now_us, BUDGET_COST, &settled, &held, &limit);
+        ck_assert_int_eq(settled, 3 * DOLLAR);
+        ck_assert_int_eq(held, 3 * DOLLAR);
+    }
+    struct journal_run_close close = {.run_id = "r1", .job = "j"};
+    append(JOURNAL_RUN_CLOSE, &close);
+    reopen_books();
+    ck_assert_uint_eq(summary.runs, 0);
+    expect(BUDGET_COST, 3 * DOLLAR, 3 * DOLLAR); // of its job
+}
+END_TEST
+
 START_TEST(witnesses_are_told)
 {
     struct journal_owned owned = {.id = "file_1", .job = "j"};
@@ -212,6 +239,7 @@ int main(void)
     tcase_add_test(cases, orphan_is_charged_and_batch_is_held);
     tcase_add_test(cases, rows_of_a_batch_count_once_however_often_they_are_written);
     tcase_add_test(cases, settlements_of_no_batch_count_by_themselves);
+    tcase_add_test(cases, live_runs_stay_with_what_they_have_spent);
     tcase_add_test(cases, witnesses_are_told);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

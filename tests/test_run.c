@@ -38,6 +38,7 @@ static void setup(void)
         .job = JOB,
         .limits = run_limits_none(),
         .cgroup = choice,
+        .return_max_ms = 300,
     };
 }
 

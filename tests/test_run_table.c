@@ -88,6 +88,26 @@ START_TEST(run_is_what_it_was_opened_as)
 }
 END_TEST
 
+START_TEST(a_run_of_before_a_restart_has_its_key)
+{
+    struct run_table *table = run_table_new();
+    unsigned char digest[RUN_KEY_DIGEST_BYTES];
+    char key[RUN_KEY_MAX];
+    struct live_run *run = NULL;
+    run_table_key_digest(add(table, "before", key), digest);
+    run_table_free(table);
+    table = run_table_new();
+    ck_assert_int_eq(run_table_restore(table, "before", "outreach", &no_limits, digest, &run, NULL),
+                     0);
+    ck_assert_ptr_eq(run_table_find_key(table, key, strlen(key)), run);
+    ck_assert_str_eq(run->id, "before");
+    ck_assert_int_eq(run->limits.cost_max_pico_usd, LIMIT_NONE);
+    ck_assert_int_eq(run_table_restore(table, "before", "outreach", &no_limits, digest, &run, NULL),
+                     -EEXIST);
+    run_table_free(table);
+}
+END_TEST
+
 START_TEST(id_is_taken_once_and_free_again_after)
 {
     char key[RUN_KEY_MAX], second_key[RUN_KEY_MAX] = "untouched";
@@ -160,6 +180,7 @@ int main(void)
     tcase_add_test(cases, keys_are_256_random_bits_in_base64url);
     tcase_add_test(cases, key_finds_its_run_and_nothing_else_does);
     tcase_add_test(cases, run_is_what_it_was_opened_as);
+    tcase_add_test(cases, a_run_of_before_a_restart_has_its_key);
     tcase_add_test(cases, id_is_taken_once_and_free_again_after);
     tcase_add_test(cases, table_is_full_at_its_maximum);
     tcase_add_test(cases, runs_are_visited_oldest_first);

@@ -110,6 +110,18 @@ START_TEST(those_who_have_waited_enough_leave)
 }
 END_TEST
 
+START_TEST(held_since_before_a_restart)
+{
+    for (int i = 0; i < 3; i++) // the configuration has fewer slots by now
+        slots_hold(&slots, &tickets[i]);
+    ck_assert_int_eq(take(3, 0, NEVER), SLOT_WAITING);
+    slots_leave(&slots, &tickets[0]);
+    ck_assert_ptr_null(slots_next(&slots));
+    slots_leave(&slots, &tickets[1]);
+    ck_assert_ptr_eq(slots_next(&slots), &tickets[3]);
+}
+END_TEST
+
 START_TEST(leaving_twice_changes_nothing)
 {
     take(0, 0, 0);
@@ -130,6 +142,7 @@ int main(void)
     tcase_add_test(tests, priority_goes_first);
     tcase_add_test(tests, nobody_overtakes_the_queue);
     tcase_add_test(tests, those_who_have_waited_enough_leave);
+    tcase_add_test(tests, held_since_before_a_restart);
     tcase_add_test(tests, leaving_twice_changes_nothing);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
