@@ -141,12 +141,25 @@ static void apply_run_open(struct journal_live *live, const struct journal_run_o
     memcpy(added->totals.run_id, run->run_id, sizeof(added->totals.run_id));
 }
 
+static void apply_run_placed(struct journal_live *live, const struct journal_run_placed *placed)
+{
+    size_t index = find_run(live, placed->run_id);
+    if (index == none)
+        return;
+    struct journal_run_open *open = &live->runs[index].open;
+    memcpy(open->directory, placed->directory, sizeof(open->directory));
+    open->is_placed = true;
+}
+
 void journal_live_apply(struct journal_live *live, const struct journal_record *record)
 {
     size_t index;
     switch (record->type) {
     case JOURNAL_RUN_OPEN:
         apply_run_open(live, record->run_open);
+        break;
+    case JOURNAL_RUN_PLACED:
+        apply_run_placed(live, record->run_placed);
         break;
     case JOURNAL_RUN_TOTALS:
         index = find_run(live, record->run_totals->run_id);

@@ -86,7 +86,15 @@ static const struct field run_open_fields[] = {
     INT64(run_open, limits.runtime_max_us),
     BYTES(run_open, key_digest),
     INT64(run_open, supervisor_pid),
+    INT64(run_open, supervisor_uid),
     TEXT(run_open, boot_id),
+    TEXT(run_open, directory),
+    BOOL(run_open, is_placed),
+};
+
+static const struct field run_placed_fields[] = {
+    TEXT(run_placed, run_id),
+    TEXT(run_placed, directory),
 };
 
 static const struct field reservation_fields[] = {
@@ -247,6 +255,7 @@ static const struct record_layout layouts[] = {
     LAYOUT(JOURNAL_BATCH, 1, batch),
     LAYOUT(JOURNAL_BATCH_END, 1, batch_end),
     LAYOUT(JOURNAL_OWNED, 1, owned),
+    LAYOUT(JOURNAL_RUN_PLACED, 1, run_placed),
     LAYOUT(JOURNAL_ACCOUNT, 1, account),
     LAYOUT(JOURNAL_CHECKPOINT_END, 1, checkpoint_end),
     LAYOUT(JOURNAL_SEGMENT_END, 1, segment_end),

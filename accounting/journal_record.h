@@ -21,6 +21,7 @@
 #define JOURNAL_USAGE_JSON_MAX 16384 // raw usage; a longer one is left out, its row says so
 #define RUN_KEY_DIGEST_BYTES 32      // SHA-256: the only form in which a key is kept
 #define BOOT_ID_MAX 40
+#define JOURNAL_DIRECTORY_MAX 512 // a longer one is left out
 #define ALERT_SUBJECT_MAX 160
 #define ALERT_CHANNELS_MAX 16                 // that an alert can be owed to
 #define ALERT_CHANNEL_MAX (JOB_NAME_MAX + 16) // "ops/url"
@@ -37,6 +38,7 @@ enum journal_record_type {
     JOURNAL_BATCH = 8,
     JOURNAL_BATCH_END = 9,
     JOURNAL_OWNED = 10,
+    JOURNAL_RUN_PLACED = 11,
     // Written by the journal itself. A segment begins with a checkpoint: accounts, what the daemon
     // adds (ALERT, RUN_CACHE and OWNED again), live runs (RUN_OPEN and RUN_TOTALS again), open
     // reservations (RESERVATION again) and batches (BATCH again), CHECKPOINT_END.
@@ -77,7 +79,17 @@ struct journal_run_open {
     // Since version 2, by which the run is taken up again after a restart of the daemon.
     uint8_t key_digest[RUN_KEY_DIGEST_BYTES]; // of its run key, or of the job key that opened it
     int64_t supervisor_pid;                   // 0: not known, or there is none
-    char boot_id[BOOT_ID_MAX];                // of the boot that the pid is of; "" not known
+    int64_t supervisor_uid;
+    char boot_id[BOOT_ID_MAX]; // of the boot that the pid is of; "" not known
+    // Of its cgroup: "" in the first record; a checkpoint repeats it with what RUN_PLACED has said.
+    char directory[JOURNAL_DIRECTORY_MAX];
+    bool is_placed; // it has been said, be it ""
+};
+
+// Where the processes of a run are.
+struct journal_run_placed {
+    char run_id[RUN_ID_MAX];
+    char directory[JOURNAL_DIRECTORY_MAX]; // of its cgroup, "" without one
 };
 
 struct journal_reservation {
@@ -274,6 +286,7 @@ struct journal_record {
         const struct journal_checkpoint_end *checkpoint_end;
         const struct journal_segment_end *segment_end;
         const struct journal_run_totals *run_totals;
+        const struct journal_run_placed *run_placed;
     };
 };
 
@@ -293,6 +306,7 @@ union journal_record_fields {
     struct journal_checkpoint_end checkpoint_end;
     struct journal_segment_end segment_end;
     struct journal_run_totals run_totals;
+    struct journal_run_placed run_placed;
 };
 
 // Writes the record with its frame into `bytes`, which has room for JOURNAL_RECORD_BYTES_MAX.

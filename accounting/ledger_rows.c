@@ -174,6 +174,7 @@ int ledger_rows_add_record(struct ledger_rows *rows, const struct journal_record
     case JOURNAL_BATCH: // becomes settlements, in any case
     case JOURNAL_BATCH_END:
     case JOURNAL_OWNED:
+    case JOURNAL_RUN_PLACED:
     case JOURNAL_ACCOUNT:
     case JOURNAL_CHECKPOINT_END:
     case JOURNAL_SEGMENT_END:

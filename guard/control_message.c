@@ -141,7 +141,8 @@ static const struct field_table message_fields[] = {
     [CONTROL_CREDENTIAL_DONE] =
         TABLE(INTEGER(control_credential_done, good), TEXT(control_credential_done, text)),
     [CONTROL_RUN_PLACED] = TABLE(TEXT(control_run_placed, directory)),
-    [CONTROL_RUN_ADOPT] = TABLE(TEXT(control_run_adopt, run_id), TEXT(control_run_adopt, run_key)),
+    [CONTROL_RUN_ADOPT] = TABLE(TEXT(control_run_adopt, run_id), TEXT(control_run_adopt, run_key),
+                                TEXT(control_run_adopt, directory)),
     [CONTROL_RUN_ADOPTED] = {0, NULL},
     [CONTROL_RUN_ESCAPED] = TABLE(TEXT(control_run_escaped, text)),
 };

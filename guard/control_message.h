@@ -97,7 +97,8 @@ struct control_run_started {
 // key.
 struct control_run_adopt {
     char run_id[RUN_ID_MAX];
-    char run_key[RUN_KEY_MAX]; // a secret
+    char run_key[RUN_KEY_MAX];          // a secret
+    char directory[CONTROL_CGROUP_MAX]; // as in RUN_PLACED, which may not have arrived
 };
 
 struct control_run_escaped {

@@ -24,12 +24,17 @@
 // The daemon reads what a gone agent has left for up to a minute; then it has settled.
 #define SETTLE_MAX_MS 90000
 
+// What holds the run key.
+struct secrets {
+    struct control_message granted;
+    struct control_run_adopt adopt; // what brings us back to a daemon that was gone
+};
+
 // What the steps hand on. A step that fails sets `exit_code`.
 struct supervisor {
     const struct supervisor_options *options;
     struct control_client *client;
-    struct control_message granted; // holds the run key
-    struct control_run_adopt adopt; // so does this: what brings us back to a daemon that was gone
+    struct secrets secrets;
     struct run_cgroup *group;
     int watchdog_fd;
     struct terminal terminal;
@@ -105,13 +110,13 @@ static int ask_again(struct supervisor *run, struct error *err)
 
 static void take_grant(struct supervisor *run, struct control_message *message)
 {
-    run->granted = *message;
+    run->secrets.granted = *message;
     explicit_bzero(message, sizeof(*message));
     run->started_us = clock_monotonic_us();
-    memcpy(run->adopt.run_id, run->granted.granted.run_id, RUN_ID_MAX);
-    memcpy(run->adopt.run_key, run->granted.granted.run_key, RUN_KEY_MAX);
-    memcpy(run->summary.run_id, run->granted.granted.run_id, RUN_ID_MAX);
-    memcpy(run->summary.job, run->granted.granted.job, JOB_NAME_MAX);
+    memcpy(run->secrets.adopt.run_id, run->secrets.granted.granted.run_id, RUN_ID_MAX);
+    memcpy(run->secrets.adopt.run_key, run->secrets.granted.granted.run_key, RUN_KEY_MAX);
+    memcpy(run->summary.run_id, run->secrets.granted.granted.run_id, RUN_ID_MAX);
+    memcpy(run->summary.job, run->secrets.granted.granted.job, JOB_NAME_MAX);
 }
 
 // Asks the daemon for a slot, and waits for it as long as it was told to.
@@ -146,25 +151,30 @@ static int take_slot(struct supervisor *run, struct error *err)
     }
 }
 
-// Makes the run's cgroup, and leaves somebody behind who cleans it up if we cannot.
-static int make_cgroup(struct supervisor *run, struct error *err)
-{
-    const struct control_granted *granted = &run->granted.granted;
-    if (run_cgroup_new(&run->group, run->options->cgroup, granted->run_id, &granted->limits, err) <
-        0)
-        return fail_with(run, RUN_EXIT_FAILURE, err);
-    run->watchdog_fd = watchdog_start(run->group, &run->granted, sizeof(run->granted), err);
-    return run->watchdog_fd < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
-}
-
-// The run's key is good in its cgroup alone. Said before any process of it can use the key.
-static int report_place(struct supervisor *run, struct error *err)
+// The run's key is good in its cgroup alone. Said before any process of it can use the key; to a
+// daemon that is gone it is said again when it is back.
+static void report_place(struct supervisor *run)
 {
     struct control_message message = {.type = CONTROL_RUN_PLACED};
     snprintf(message.run_placed.directory, sizeof(message.run_placed.directory), "%s",
              run_cgroup_directory(run->group));
-    int result = control_client_send(run->client, &message, err);
-    return result < 0 ? fail_with(run, RUN_EXIT_UNREACHABLE, err) : 0;
+    memcpy(run->secrets.adopt.directory, message.run_placed.directory,
+           sizeof(run->secrets.adopt.directory));
+    control_client_send(run->client, &message, NULL);
+}
+
+// Makes the run's cgroup, and leaves somebody behind who cleans it up if we cannot.
+static int make_cgroup(struct supervisor *run, struct error *err)
+{
+    const struct control_granted *granted = &run->secrets.granted.granted;
+    if (run_cgroup_new(&run->group, run->options->cgroup, granted->run_id, &granted->limits, err) <
+        0)
+        return fail_with(run, RUN_EXIT_FAILURE, err);
+    run->watchdog_fd = watchdog_start(run->group, &run->secrets, sizeof(run->secrets), err);
+    if (run->watchdog_fd < 0)
+        return fail_with(run, RUN_EXIT_FAILURE, err);
+    report_place(run);
+    return 0;
 }
 
 static int prepare_watch(struct supervisor *run, struct error *err)
@@ -173,10 +183,10 @@ static int prepare_watch(struct supervisor *run, struct error *err)
     struct watch_options options = {
         .group = run->group,
         .client = run->client,
-        .adopt = &run->adopt,
+        .adopt = &run->secrets.adopt,
         .terminal = &run->terminal,
-        .runtime_max_us = run->granted.granted.limits.runtime_max_us,
-        .kill_grace_us = run->granted.granted.kill_grace_us,
+        .runtime_max_us = run->secrets.granted.granted.limits.runtime_max_us,
+        .kill_grace_us = run->secrets.granted.granted.kill_grace_us,
     };
     return watch_new(&run->watch, &options, err) < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
 }
@@ -185,7 +195,8 @@ static int prepare_watch(struct supervisor *run, struct error *err)
 static int spawn(struct supervisor *run, struct error *err)
 {
     char **environment;
-    if (environment_new(&environment, environ, &run->granted.granted, run->summary.job, err) < 0)
+    if (environment_new(&environment, environ, &run->secrets.granted.granted, run->summary.job,
+                        err) < 0)
         return fail_with(run, RUN_EXIT_FAILURE, err);
     struct spawn_options options = {
         .argv = run->options->argv,
@@ -261,7 +272,7 @@ static int return_to_daemon(struct supervisor *run, int64_t deadline_us, struct 
     int64_t left_ms = (deadline_us - clock_monotonic_us()) / 1000;
     int timeout_ms = left_ms > 0 ? (int)left_ms : 0;
     struct control_message answer;
-    int result = run_link_return(run->client, &run->adopt, timeout_ms, err);
+    int result = run_link_return(run->client, &run->secrets.adopt, timeout_ms, err);
     if (result == 0)
         result = control_client_receive(run->client, timeout_ms, &answer, err);
     if (result == 0 && answer.type == CONTROL_REFUSED)
@@ -304,8 +315,7 @@ static void summarize(struct supervisor *run)
 
 static void done(struct supervisor *run)
 {
-    control_message_done(&run->granted);
-    explicit_bzero(&run->adopt, sizeof(run->adopt));
+    explicit_bzero(&run->secrets, sizeof(run->secrets));
     prctl(PR_SET_DUMPABLE, 1);
     watch_free(run->watch);
     if (run->watchdog_fd >= 0)
@@ -324,8 +334,7 @@ int supervise_run(const struct supervisor_options *options)
         done(&run);
         return run.exit_code;
     }
-    if (make_cgroup(&run, &err) < 0 || report_place(&run, &err) < 0 ||
-        prepare_watch(&run, &err) < 0 || spawn(&run, &err) < 0) {
+    if (make_cgroup(&run, &err) < 0 || prepare_watch(&run, &err) < 0 || spawn(&run, &err) < 0) {
         fprintf(stderr, "reeve run: %s\n", err.text);
         end_unstarted(&run);
     } else {

@@ -88,6 +88,8 @@ static int open_in_journal(const struct registered_run *run, struct error *err)
     struct journal_run_open open = {.opened_at_us = run->live->opened_at_us,
                                     .limits = run->asked.limits,
                                     .supervisor_pid = run->supervisor_pid};
+    if (run->peer != NULL)
+        open.supervisor_uid = control_peer_uid(run->peer);
     if (run->idle != NULL)
         memcpy(open.key_digest, run->job_key_digest, sizeof(open.key_digest));
     else
@@ -441,7 +443,7 @@ bool run_registry_receive(struct run_registry *registry, struct control_peer *pe
         return true;
     case CONTROL_RUN_PLACED:
         if (run != NULL)
-            registered_place(run, &message->run_placed);
+            registered_place(run, message->run_placed.directory);
         return true;
     case CONTROL_RUN_STARTED:
         if (run != NULL)

@@ -69,6 +69,7 @@ static int restore_run(struct run_registry *registry, const struct journal_live_
         registry->options.opened(run->live, registry->options.context);
     if (strcmp(open->command, IMPLICIT_COMMAND) == 0)
         return registered_restore_implicit(run, open->key_digest, err);
+    registered_restore_place(run, open);
     slots_hold(&registry->slots, &run->ticket);
     if (can_come_back(registry, open)) {
         registered_hold(run, (pid_t)open->supervisor_pid);
@@ -142,6 +143,7 @@ void registered_receive_adopt(struct run_registry *registry, struct control_peer
     if (run == NULL)
         return;
     use_peer(run, peer);
+    registered_place(run, adopt->directory);
     log_event(LOG_NOTICE, "run_adopted", "run", run->live->id, "pid", log_int(run->supervisor_pid),
               NULL);
     control_peer_send(peer, &(struct control_message){.type = CONTROL_RUN_ADOPTED});

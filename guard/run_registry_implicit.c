@@ -98,6 +98,7 @@ int registered_restore_implicit(struct registered_run *run,
                                 struct error *err)
 {
     memcpy(run->job_key_digest, job_key_digest, AGENT_KEY_DIGEST_BYTES);
+    run->live->place.kind = RUN_PLACE_ANYWHERE;
     run->last_seen_us = clock_monotonic_us();
     run->idle = evtimer_new(run->registry->options.base, on_idle, run);
     if (run->idle == NULL)

@@ -86,7 +86,10 @@ int registered_open(struct registered_run *run, char key[static RUN_KEY_MAX], st
 void registered_settle(struct registered_run *run, const struct control_run_ended *ended);
 
 // Notes where the run's processes will be.
-void registered_place(struct registered_run *run, const struct control_run_placed *placed);
+void registered_place(struct registered_run *run, const char *directory);
+
+// The same of a run that was live before a restart.
+void registered_restore_place(struct registered_run *run, const struct journal_run_open *open);
 
 // Unlinks and frees a run that is not in the table any more, or never was.
 void registered_forget(struct registered_run *run);

@@ -196,7 +196,8 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_RUN_ADOPT:
         message->run_adopt = (struct control_run_adopt){.run_id = "20261125-160044-k3f9qx",
-                                                        .run_key = "reeve-run-not-a-secret"};
+                                                        .run_key = "reeve-run-not-a-secret",
+                                                        .directory = "/sys/fs/cgroup/a/b"};
         break;
     case CONTROL_RUN_ESCAPED:
         message->run_escaped = (struct control_run_escaped){.text = "pid 4711 (node)"};

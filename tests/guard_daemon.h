@@ -45,6 +45,9 @@ int journal_append(struct journal *journal, const struct journal_record *record,
     if (record->type == JOURNAL_RUN_OPEN)
         snprintf(journal_lines + used, sizeof(journal_lines) - used, "open %s %s\n",
                  record->run_open->run_id, record->run_open->job);
+    else if (record->type == JOURNAL_RUN_PLACED)
+        snprintf(journal_lines + used, sizeof(journal_lines) - used, "placed %s\n",
+                 record->run_placed->run_id);
     else if (record->type == JOURNAL_RUN_CLOSE)
         snprintf(journal_lines + used, sizeof(journal_lines) - used, "close %s %s %s %d\n",
                  record->run_close->run_id, record->run_close->job,

@@ -85,7 +85,10 @@ static inline void sample_run_open(struct samples *samples, struct journal_run_o
     for (size_t i = 0; i < sizeof(run->key_digest); i++)
         run->key_digest[i] = (uint8_t)samples_next(samples);
     run->supervisor_pid = sample_int64(samples);
+    run->supervisor_uid = sample_int64(samples);
     SAMPLE_TEXT(samples, run->boot_id);
+    SAMPLE_TEXT(samples, run->directory);
+    run->is_placed = samples_below(samples, 2) == 1;
 }
 
 static inline void sample_reservation(struct samples *samples,
@@ -263,6 +266,10 @@ static inline void sample_make(struct samples *samples, enum journal_record_type
         SAMPLE_TEXT(samples, fields->owned.id);
         SAMPLE_TEXT(samples, fields->owned.job);
         break;
+    case JOURNAL_RUN_PLACED:
+        SAMPLE_TEXT(samples, fields->run_placed.run_id);
+        SAMPLE_TEXT(samples, fields->run_placed.directory);
+        break;
     case JOURNAL_ACCOUNT:
         sample_account(samples, &fields->account);
         break;
@@ -300,6 +307,7 @@ static inline bool sample_equal(const struct journal_record *left,
         [JOURNAL_BATCH] = sizeof(a.batch),
         [JOURNAL_BATCH_END] = sizeof(a.batch_end),
         [JOURNAL_OWNED] = sizeof(a.owned),
+        [JOURNAL_RUN_PLACED] = sizeof(a.run_placed),
         [JOURNAL_ACCOUNT] = sizeof(a.account),
         [JOURNAL_CHECKPOINT_END] = sizeof(a.checkpoint_end),
         [JOURNAL_SEGMENT_END] = sizeof(a.segment_end),

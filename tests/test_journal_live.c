@@ -112,6 +112,12 @@ START_TEST(runs_add_up_their_settlements)
     apply(JOURNAL_RUN_TOTALS, &totals);
     ck_assert_int_eq(journal_live_find_run(&live, "run-1")->totals.exchanges, 7);
 
+    struct journal_run_placed placed = {.run_id = "run-1", .directory = "/sys/fs/cgroup/run-1"};
+    apply(JOURNAL_RUN_PLACED, &placed);
+    run = journal_live_find_run(&live, "run-1");
+    ck_assert(run->open.is_placed);
+    ck_assert_str_eq(run->open.directory, "/sys/fs/cgroup/run-1");
+
     struct journal_run_close end = {.run_id = "run-1"};
     apply(JOURNAL_RUN_CLOSE, &end);
     apply(JOURNAL_RUN_CLOSE, &end);

@@ -100,11 +100,13 @@ static void assert_closed(enum run_end end)
 START_TEST(a_restart_is_not_noticed)
 {
     struct journal_live_run known = known_run("key", getpid());
+    known.open.is_placed = true;
     restart(&known, 1);
     ck_assert_int_eq(opened, 1); // for its ceilings
     struct live_run *run = run_table_find_key(daemon_.table, "key", 3);
     ck_assert_ptr_nonnull(run); // before its supervisor is back
     ck_assert(!run->closing);
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_USER); // it has no cgroup
     ck_assert_int_eq(run->cost_pico_usd, 42);
     ck_assert_int_eq(run->exchanges, 3);
     ck_assert_int_eq(run->tokens.input, 9);
@@ -124,6 +126,21 @@ START_TEST(a_restart_is_not_noticed)
     ck_assert_ptr_nonnull(strstr(journal_lines, "close 20261125-160044-k3f9qx tight exited 3\n"));
     control_client_close(client);
     control_client_close(other);
+}
+END_TEST
+
+// Its supervisor had said where it is, but nobody heard.
+START_TEST(a_place_that_is_not_known_is_told_again)
+{
+    struct journal_live_run known = known_run("key", getpid());
+    restart(&known, 1);
+    const struct live_run *run = run_table_find_key(daemon_.table, "key", 3);
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_ANYWHERE); // not refused meanwhile
+    struct control_client *client = come_back(run->id, "key");
+    expect(client, CONTROL_RUN_ADOPTED);
+    ck_assert_int_eq(run->place.kind, RUN_PLACE_USER);
+    ck_assert_ptr_nonnull(strstr(journal_lines, "placed 20261125-160044-k3f9qx\n"));
+    control_client_close(client);
 }
 END_TEST
 
@@ -291,6 +308,7 @@ int main(void)
     TCase *tests = tcase_create("run_registry_adopt");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_restart_is_not_noticed);
+    tcase_add_test(tests, a_place_that_is_not_known_is_told_again);
     tcase_add_test(tests, no_supervisor_no_run);
     tcase_add_test(tests, a_supervisor_that_is_killed_is_noticed);
     tcase_add_test(tests, of_another_boot_or_an_older_journal);
