@@ -58,7 +58,7 @@ $(BUILD)/%.o: %.c Makefile
 	$(CC) $(CFLAGS) $($(firstword $(subst /, ,$*))_INCLUDES) -MMD -MP -c -o $@ $<
 
 # Sources that embed data are rebuilt when the data changes.
-$(BUILD)/accounting/embedded.o: $(wildcard sql/*)
+$(BUILD)/accounting/embedded.o: $(wildcard sql/* guard/page/*)
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(call package,--libs check)

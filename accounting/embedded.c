@@ -4,8 +4,16 @@
 
 #include <string.h>
 
-// One line for each file of sql/, in ascending order of paths.
+// One line for each file of sql/ and of the live page, in ascending order of paths.
 #define EMBEDDED_FILES(FILE)                                                                       \
+    FILE(page_chart, "guard/page/chart.js")                                                        \
+    FILE(page_closed, "guard/page/closed.html")                                                    \
+    FILE(page_icon, "guard/page/icon.svg")                                                         \
+    FILE(page_index, "guard/page/index.html")                                                      \
+    FILE(page_opened, "guard/page/opened.html")                                                    \
+    FILE(page_css, "guard/page/page.css")                                                          \
+    FILE(page_js, "guard/page/page.js")                                                            \
+    FILE(page_used, "guard/page/used.html")                                                        \
     FILE(books_sql, "sql/001_books.sql")                                                           \
     FILE(report_sql, "sql/002_report.sql")                                                         \
     FILE(prices_csv, "sql/prices.csv")                                                             \

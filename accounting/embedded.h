@@ -1,4 +1,5 @@
-// Embedded: the files of sql/ that are built into the binary, so that it needs none at run time.
+// Embedded: the files of sql/ and of the live page that are built into the binary, so that it needs
+// none at run time.
 #pragma once
 
 #include <stddef.h>

@@ -145,6 +145,8 @@ static const struct field_table message_fields[] = {
                                 TEXT(control_run_adopt, directory)),
     [CONTROL_RUN_ADOPTED] = {0, NULL},
     [CONTROL_RUN_ESCAPED] = TABLE(TEXT(control_run_escaped, text)),
+    [CONTROL_PAGE_OPEN] = {0, NULL},
+    [CONTROL_PAGE_LINK] = TABLE(TEXT(control_page_link, url), INTEGER(control_page_link, valid_us)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)

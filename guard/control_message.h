@@ -45,6 +45,8 @@ enum control_type {
     CONTROL_RUN_ADOPT,       // supervisor → daemon, on a new connection: this run of yours lives
     CONTROL_RUN_ADOPTED,     // daemon → supervisor: so be it
     CONTROL_RUN_ESCAPED,     // supervisor → daemon: this had left the run's cgroup, and is dead
+    CONTROL_PAGE_OPEN,       // client → daemon: a link to the live page, please
+    CONTROL_PAGE_LINK,       // daemon → client: this works once
 };
 
 enum control_refusal {
@@ -264,6 +266,11 @@ struct control_alert_tested {
     size_t trial_count;
 };
 
+struct control_page_link {
+    char url[CONTROL_TEXT_MAX]; // a secret: wiped by control_message_done()
+    int64_t valid_us;
+};
+
 struct control_message {
     enum control_type type;
     union {
@@ -285,6 +292,7 @@ struct control_message {
         struct control_credential_done credential_done;
         struct control_run_adopt run_adopt;
         struct control_run_escaped run_escaped;
+        struct control_page_link page_link;
     };
 };
 

@@ -18,6 +18,7 @@
 #include "job_keys.h"
 #include "journal.h"
 #include "log.h"
+#include "metrics.h"
 #include "ownership.h"
 #include "passed_sockets.h"
 #include "paths.h"
@@ -30,6 +31,7 @@
 #include "serve_caller.h"
 #include "serve_ceilings.h"
 #include "serve_options.h"
+#include "serve_page.h"
 #include "serve_status.h"
 #include "server.h"
 #include "sticky.h"
@@ -75,6 +77,7 @@ struct serve {
     struct job_keys job_keys;
     struct serve_alerts *alerts;
     struct serve_caller caller;
+    struct serve_page *page;
     struct control_server *control;
     struct feed_child *feed;
     struct ledger_catch_up_options feed_options;
@@ -178,6 +181,7 @@ static void on_run_closed(struct live_run *run, enum run_end end, int64_t memory
 {
     struct serve *serve = context;
     serve_alerts_run_closed(serve->alerts, run, end, memory_peak_bytes);
+    metrics_run_ended(serve->proxy.metrics, end);
     budget_forget_run(serve->budget, run->id);
 }
 
@@ -195,6 +199,13 @@ static void on_exchange_settled(struct live_run *run, const struct journal_settl
 {
     struct serve *serve = context;
     serve_alerts_settled(serve->alerts, run, settlement, body);
+    serve_page_settled(serve->page);
+}
+
+static void on_local(struct agent *agent, const struct http_head *head, void *context)
+{
+    struct serve *serve = context;
+    serve_page_answer(serve->page, agent, head);
 }
 
 // False when a ceiling of the job, or of the box, has nothing left to start a run with.
@@ -235,12 +246,29 @@ static void on_credential_alert(const char *name, const char *state, const char 
     serve_alerts_credential(serve->alerts, name, state, text);
 }
 
+static void fill_status(struct status *status, void *context)
+{
+    struct serve *serve = context;
+    serve_status_fill(status, &(struct serve_status_sources){
+                                  .config = &serve->config,
+                                  .listen = server_address(serve->server),
+                                  .started_at_us = serve->started_at_us,
+                                  .exchanges_in_flight = serve->proxy.exchange_count,
+                                  .registry = serve->registry,
+                                  .credentials = credential_keeper_pool(serve->keeper),
+                                  .budget = serve->budget,
+                                  .feed = feed_child_report(serve->feed),
+                                  .zone = serve_page_zone(serve->page),
+                              });
+}
+
 static void on_control(struct control_peer *peer, const struct control_message *message,
                        void *context)
 {
     struct serve *serve = context;
     if (serve_alerts_receive(serve->alerts, peer, message) ||
-        run_registry_receive(serve->registry, peer, message))
+        run_registry_receive(serve->registry, peer, message) ||
+        serve_page_receive(serve->page, peer, message))
         return;
     if (message->type == CONTROL_CREDENTIAL) {
         credential_control_receive(serve->credential_control, peer, &message->credential);
@@ -251,16 +279,7 @@ static void on_control(struct control_peer *peer, const struct control_message *
         return;
     }
     struct control_message reply = {.type = CONTROL_STATUS_REPLY};
-    serve_status_fill(&reply.status, &(struct serve_status_sources){
-                                         .config = &serve->config,
-                                         .listen = server_address(serve->server),
-                                         .started_at_us = serve->started_at_us,
-                                         .exchanges_in_flight = serve->proxy.exchange_count,
-                                         .registry = serve->registry,
-                                         .credentials = credential_keeper_pool(serve->keeper),
-                                         .budget = serve->budget,
-                                         .feed = feed_child_report(serve->feed),
-                                     });
+    fill_status(&reply.status, serve);
     control_peer_send(peer, &reply);
     control_peer_close(peer);
     control_message_done(&reply);
@@ -290,11 +309,14 @@ static int accounting_open(struct serve *serve, struct error *err)
         result = error_set(err, -ENOMEM, "out of memory for what jobs own");
     if (result == 0)
         result = serve_alerts_new(&serve->alerts, &serve->config, err);
+    if (result == 0)
+        result = serve_page_new(&serve->page, &serve->config, err);
     if (result < 0)
         return result;
     serve->restored.budget = serve->budget;
     serve_alerts_restore(serve->alerts, &serve->restored);
     ownership_restore(serve->ownership, &serve->restored);
+    serve_page_restore(serve->page, &serve->restored);
     if (result == 0)
         result =
             restore(serve->paths.journal_dir, &serve->restored, &serve->journal, &summary, err);
@@ -395,6 +417,8 @@ static int proxy_open(struct serve *serve, struct error *err)
         .soft_limit_reached = on_soft_limit,
         .exchange_settled = on_exchange_settled,
         .run_exchange_ended = on_exchange_ended,
+        .metrics = serve_page_metrics(serve->page),
+        .serve_local = on_local,
         .context = serve,
     };
     TAILQ_INIT(&serve->proxy.exchanges);
@@ -453,6 +477,16 @@ static int guard_open(struct serve *serve, struct error *err)
                                         .prices = serve->prices,
                                     },
                                     err);
+    if (result == 0)
+        result = serve_page_start(serve->page,
+                                  &(struct serve_page_options){
+                                      .proxy = &serve->proxy,
+                                      .journal = serve->journal,
+                                      .listen = server_address(serve->server),
+                                      .fill_status = fill_status,
+                                      .context = serve,
+                                  },
+                                  err);
     if (result < 0)
         return result;
     serve->feed_options = (struct ledger_catch_up_options){
@@ -518,6 +552,7 @@ static void serve_close(struct serve *serve)
     if (serve->server != NULL)
         exchange_cancel_run(&serve->proxy, NULL);
     batches_free(serve->proxy.batches);
+    serve_page_stop(serve->page);
     server_free(serve->server);
     control_server_free(serve->control);
     credential_control_free(serve->credential_control);
@@ -536,6 +571,7 @@ static void serve_close(struct serve *serve)
     feed_child_free(serve->feed);
     budget_free(serve->budget);
     serve_alerts_free(serve->alerts);
+    serve_page_free(serve->page);
     price_table_free(serve->prices);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)

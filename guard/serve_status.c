@@ -61,8 +61,17 @@ void serve_status_credentials(struct status *status, const struct credential_poo
         add_credential(status, credential_pool_at(credentials, i));
 }
 
-static void add_ceiling(struct status *status, struct budget *budget, enum budget_scope scope,
-                        const char *job, enum budget_kind kind, int64_t limit)
+// The moment at which the day or month ends that `now_us` is in.
+static int64_t period_end_us(const struct time_zone *zone, bool is_day, int64_t now_us)
+{
+    int64_t day = time_zone_day(zone, now_us / 1000000);
+    return time_zone_day_start_s(zone, is_day ? day + 1 : time_zone_month_first_day(day, 1)) *
+           1000000;
+}
+
+static void add_ceiling(struct status *status, const struct serve_status_sources *sources,
+                        enum budget_scope scope, const char *job, enum budget_kind kind,
+                        int64_t limit)
 {
     if (limit == LIMIT_NONE)
         return;
@@ -74,24 +83,26 @@ static void add_ceiling(struct status *status, struct budget *budget, enum budge
     snprintf(entry->scope, sizeof(entry->scope), "%s%s", *job != '\0' ? "job " : "box", job);
     snprintf(entry->period, sizeof(entry->period), "%s", is_day ? "day" : "month");
     snprintf(entry->kind, sizeof(entry->kind), "%s", kind == BUDGET_COST ? "cost" : "tokens");
-    budget_read(budget, scope, job, status->now_us, kind, &entry->settled, &entry->held,
+    entry->resets_at_us = period_end_us(sources->zone, is_day, status->now_us);
+    budget_read(sources->budget, scope, job, status->now_us, kind, &entry->settled, &entry->held,
                 &entry->limit);
 }
 
-static void add_ceilings(struct status *status, const struct config *config, struct budget *budget)
+static void add_ceilings(struct status *status, const struct serve_status_sources *sources)
 {
+    const struct config *config = sources->config;
     const struct config_reeve *box = &config->reeve;
-    add_ceiling(status, budget, BUDGET_BOX_DAY, "", BUDGET_COST, box->cost_max_per_day_pico_usd);
-    add_ceiling(status, budget, BUDGET_BOX_DAY, "", BUDGET_TOKENS, box->tokens_max_per_day);
-    add_ceiling(status, budget, BUDGET_BOX_MONTH, "", BUDGET_COST,
+    add_ceiling(status, sources, BUDGET_BOX_DAY, "", BUDGET_COST, box->cost_max_per_day_pico_usd);
+    add_ceiling(status, sources, BUDGET_BOX_DAY, "", BUDGET_TOKENS, box->tokens_max_per_day);
+    add_ceiling(status, sources, BUDGET_BOX_MONTH, "", BUDGET_COST,
                 box->cost_max_per_month_pico_usd);
     for (size_t i = 0; i < config->job_count; i++) {
         const struct config_job *job = &config->jobs[i];
-        add_ceiling(status, budget, BUDGET_JOB_DAY, job->name, BUDGET_COST,
+        add_ceiling(status, sources, BUDGET_JOB_DAY, job->name, BUDGET_COST,
                     job->cost_max_per_day_pico_usd);
-        add_ceiling(status, budget, BUDGET_JOB_DAY, job->name, BUDGET_TOKENS,
+        add_ceiling(status, sources, BUDGET_JOB_DAY, job->name, BUDGET_TOKENS,
                     job->tokens_max_per_day);
-        add_ceiling(status, budget, BUDGET_JOB_MONTH, job->name, BUDGET_COST,
+        add_ceiling(status, sources, BUDGET_JOB_MONTH, job->name, BUDGET_COST,
                     job->cost_max_per_month_pico_usd);
     }
 }
@@ -127,6 +138,6 @@ void serve_status_fill(struct status *status, const struct serve_status_sources 
     status->exchanges_in_flight = (int64_t)sources->exchanges_in_flight;
     run_registry_status(sources->registry, status);
     serve_status_credentials(status, sources->credentials);
-    add_ceilings(status, sources->config, sources->budget);
+    add_ceilings(status, sources);
     describe_ledger(status, sources->feed);
 }

@@ -7,6 +7,7 @@
 #include "credential_pool.h"
 #include "ledger_feed.h"
 #include "run_registry.h"
+#include "time_zone.h"
 
 struct serve_status_sources {
     const struct config *config;
@@ -17,6 +18,7 @@ struct serve_status_sources {
     const struct credential_pool *credentials;
     struct budget *budget;
     const struct ledger_feed_report *feed;
+    const struct time_zone *zone; // of days and months
 };
 
 // Fills a zeroed status. The caller frees its lists with control_message_done().

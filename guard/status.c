@@ -207,14 +207,15 @@ static json_t *list_json(const void *elements, size_t count, size_t size,
     return list;
 }
 
-int status_print_json(const struct status *status, FILE *stream, struct error *err)
+json_t *status_json(const struct status *status)
 {
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:s, s:I, s:o, s:o, s:o, s:o}", "version",
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:o, s:o, s:I, s:I, s:s, s:I, s:o, s:o, s:o, s:o}", "version",
         status->version, "listen", status->listen, "upstream", status->upstream, "pid",
-        (json_int_t)status->pid, "started_at", time_json(status->started_at_us), "slots",
-        (json_int_t)status->slots, "exchanges_in_flight", (json_int_t)status->exchanges_in_flight,
-        "ledger", status->ledger, "ledger_lag_bytes", (json_int_t)status->ledger_lag_bytes, "runs",
+        (json_int_t)status->pid, "started_at", time_json(status->started_at_us), "now",
+        time_json(status->now_us), "slots", (json_int_t)status->slots, "exchanges_in_flight",
+        (json_int_t)status->exchanges_in_flight, "ledger", status->ledger, "ledger_lag_bytes",
+        (json_int_t)status->ledger_lag_bytes, "runs",
         list_json(status->runs, status->run_count, sizeof(*status->runs), run_json), "waiting",
         list_json(status->waiting, status->waiting_count, sizeof(*status->waiting), waiting_json),
         "credentials",
@@ -223,6 +224,11 @@ int status_print_json(const struct status *status, FILE *stream, struct error *e
         "ceilings",
         list_json(status->ceilings, status->ceiling_count, sizeof(*status->ceilings),
                   ceiling_json));
+}
+
+int status_print_json(const struct status *status, FILE *stream, struct error *err)
+{
+    json_t *json = status_json(status);
     int failed = json == NULL ? -1 : json_dumpf(json, stream, JSON_INDENT(2));
     fputc('\n', stream);
     json_decref(json);

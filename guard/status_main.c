@@ -2,6 +2,7 @@
 
 #include "client_options.h"
 #include "status.h"
+#include "status_open.h"
 #include "subcommands.h"
 
 #include <getopt.h>
@@ -14,10 +15,11 @@
 #define CLEAR_SCREEN "\033[H\033[J"
 
 static const char usage[] =
-    "usage: reeve status [--json | --watch] [--state-dir DIR] [--config FILE]\n"
+    "usage: reeve status [--json] [--watch | --open] [--state-dir DIR] [--config FILE]\n"
     "\n"
     "Live runs with their spend against their ceilings, slots and queue, credentials, and how far\n"
-    "the ledger is behind. --watch shows it anew each second.\n";
+    "the ledger is behind. --watch shows it anew each second. --open prints a link to the live\n"
+    "page, which works once, and opens it in a browser where there is one.\n";
 
 static int show(const struct client_options *options, bool json)
 {
@@ -59,20 +61,28 @@ static int watch(const struct client_options *options)
 int status_main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'},         {"watch", no_argument, NULL, 'w'},
-        {"config", required_argument, NULL, 'c'}, {"state-dir", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},
+        {"watch", no_argument, NULL, 'w'},
+        {"open", no_argument, NULL, 'o'},
+        {"config", required_argument, NULL, 'c'},
+        {"state-dir", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    enum { SHOW_TEXT, SHOW_JSON, SHOW_WATCH } form = SHOW_TEXT;
+    enum { SHOW_ONCE, SHOW_WATCH, SHOW_OPEN } form = SHOW_ONCE;
+    bool json = false;
     struct client_options options = {NULL, NULL};
     int option;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (option) {
         case 'j':
-            form = SHOW_JSON;
+            json = true;
             break;
         case 'w':
             form = SHOW_WATCH;
+            break;
+        case 'o':
+            form = SHOW_OPEN;
             break;
         case 'c':
             options.config_path = optarg;
@@ -88,9 +98,11 @@ int status_main(int argc, char **argv)
             return EX_USAGE;
         }
     }
-    if (optind != argc) {
+    if (optind != argc || (form == SHOW_WATCH && json)) {
         fputs(usage, stderr);
         return EX_USAGE;
     }
-    return form == SHOW_WATCH ? watch(&options) : show(&options, form == SHOW_JSON);
+    if (form == SHOW_OPEN)
+        return status_open(&options, json);
+    return form == SHOW_WATCH ? watch(&options) : show(&options, json);
 }

@@ -56,6 +56,8 @@ void agent_close(struct agent *agent)
     event_active(agents->reaper, EV_TIMEOUT, 0);
     if (exchange != NULL)
         exchange_agent_gone(exchange);
+    if (agent->gone != NULL)
+        agent->gone(agent->gone_context);
     agents->on_closed(agents->context);
 }
 
@@ -190,6 +192,12 @@ void agent_abort(struct agent *agent)
     setsockopt(agent->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     agent->exchange = NULL;
     agent_close(agent);
+}
+
+void agent_keep(struct agent *agent, void (*gone)(void *context), void *context)
+{
+    agent->gone = gone;
+    agent->gone_context = context;
 }
 
 // ---- reading

@@ -47,5 +47,15 @@ void agent_resume(struct agent *agent);
 // request, or is closed in sync when `keep_alive` is false or the request was not read whole.
 void agent_answered(struct agent *agent, bool keep_alive);
 
+// Goes on with an answer that no exchange gives: more of it follows by agent_write() until
+// agent_abort(), and `gone` is called once when the connection has closed, whoever has closed it.
+void agent_keep(struct agent *agent, void (*gone)(void *context), void *context);
+
+// Whether the other end is on this machine.
+bool agent_is_on_this_machine(const struct agent *agent);
+
+// reeve itself answers with an error: counts it.
+void agent_count_refusal(const struct agent *agent, int status);
+
 // Breaks the connection off: the answer cannot be completed. The agent's exchange is forgotten.
 void agent_abort(struct agent *agent);

@@ -23,7 +23,9 @@ enum agent_state {
 struct agent {
     struct agents *agents;
     LIST_ENTRY(agent) link;
-    struct exchange *exchange; // set in BODY and ANSWER, unless it has answered early
+    struct exchange *exchange;   // set in BODY and ANSWER, unless it has answered early
+    void (*gone)(void *context); // of an answer that is kept, see agent_keep(); else NULL
+    void *gone_context;
     struct event readable, writable;
     int fd;
     struct caller caller;

@@ -4,7 +4,10 @@
 
 #include "agent_state.h"
 #include "clock.h"
+#include "metrics.h"
+#include "proxy.h"
 
+#include <arpa/inet.h>
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -108,6 +111,25 @@ void agents_free(struct agents *agents)
     on_reap(-1, 0, agents);
     event_free(agents->reaper);
     free(agents);
+}
+
+bool agent_is_on_this_machine(const struct agent *agent)
+{
+    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof(storage);
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&storage;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&storage;
+    if (getpeername(agent->fd, (struct sockaddr *)&storage, &length) < 0)
+        return false;
+    if (storage.ss_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return storage.ss_family == AF_UNIX || IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+void agent_count_refusal(const struct agent *agent, int status)
+{
+    if (agent->agents->proxy != NULL)
+        metrics_refused(agent->agents->proxy->metrics, status);
 }
 
 size_t agents_count(const struct agents *agents)

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "log.h"
 #include "meter.h"
+#include "metrics.h"
 #include "money.h"
 #include "run_ceiling.h"
 #include "run_table.h"
@@ -98,6 +99,8 @@ static int row_append(struct proxy *proxy, const struct journal_settlement *row,
         proxy->journal, &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = row},
         NULL, err);
     struct live_run *run = run_table_find_id(proxy->runs, row->run_id);
+    if (result == 0)
+        metrics_settled(proxy->metrics, row);
     if (result == 0 && run != NULL)
         settle_add_to_run(run, row);
     return result;

@@ -8,6 +8,7 @@
 #include "exchange_relay.h"
 #include "exchange_state.h"
 #include "head_refusal.h"
+#include "local.h"
 #include "log.h"
 #include "run_ceiling.h"
 #include "splice.h"
@@ -42,10 +43,9 @@ struct exchange *exchange_begin(struct proxy *proxy, struct agent *agent,
     struct live_run *run = NULL;
     struct reply reply;
     struct route route = route_find(head->method, head->path);
-    if (route.kind == ROUTE_PROBE) {
+    if (local_answer(proxy, agent, head, route)) {
         explicit_bzero(bytes, head->length);
         free(bytes);
-        reply_empty(agent);
         return NULL;
     }
     const char *message = head_refusal(proxy, agent, head, route, &run, &reply);
@@ -107,6 +107,7 @@ void exchange_body(struct exchange *exchange, const char *bytes, size_t length)
 void exchange_body_end(struct exchange *exchange)
 {
     struct error err;
+    exchange->whole_us = clock_monotonic_us();
     exchange->upload.ended = true;
     if (exchange->transfer != NULL) {
         upstream_body_ready(exchange->transfer);
@@ -369,7 +370,7 @@ static void exchange_send(struct exchange *exchange)
     }
     event_del(&exchange->timer);
     exchange_enter(exchange, EXCHANGE_SENDING);
-    exchange->sent_us = clock_monotonic_us();
+    exchange_mark_sent(exchange);
     attempt_sent(exchange);
 }
 

@@ -3,7 +3,9 @@
 #include "exchange_state.h"
 
 #include "cleanup.h"
+#include "clock.h"
 #include "log.h"
+#include "metrics.h"
 #include "ownership.h"
 #include "run_ceiling.h"
 #include "settle.h"
@@ -106,6 +108,14 @@ void exchange_enter(struct exchange *exchange, enum exchange_state state)
     if (state == EXCHANGE_DRAINING)
         exchange->proxy->draining_count++;
     exchange->state = state;
+}
+
+void exchange_mark_sent(struct exchange *exchange)
+{
+    exchange->sent_us = clock_monotonic_us();
+    if (exchange->route.kind == ROUTE_MESSAGES && exchange->whole_us > 0)
+        metrics_added(exchange->proxy->metrics, exchange->sent_us - exchange->whole_us);
+    exchange->whole_us = 0; // of another attempt, the time before was the upstream's
 }
 
 bool exchange_is_answering(const struct exchange *exchange)

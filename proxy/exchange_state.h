@@ -74,7 +74,7 @@ struct exchange {
     enum upstream_end upstream_end;
     int attempt;
     int http_status;
-    int64_t waits_until_us, sent_us, first_byte_us, drained_bytes;
+    int64_t waits_until_us, whole_us, sent_us, first_byte_us, drained_bytes;
     char origin[ANSWER_ORIGIN_MAX]; // where the agent has found reeve
     char path[EXCHANGE_TEXT_MAX], session_id[EXCHANGE_TEXT_MAX], request_id[EXCHANGE_TEXT_MAX];
 };
@@ -93,6 +93,9 @@ struct exchange *exchange_new(struct proxy *proxy, struct agent *agent, struct l
                               const struct exchange_callbacks *callbacks);
 
 void exchange_enter(struct exchange *exchange, enum exchange_state state);
+
+// The request has gone to the upstream: an attempt begins.
+void exchange_mark_sent(struct exchange *exchange);
 
 // Copies a header's value, if it is there.
 void exchange_text_keep(char text[static EXCHANGE_TEXT_MAX], const struct http_head *head,

@@ -12,6 +12,7 @@
 
 #define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 529
 
+struct agent;
 struct batches;
 struct body_hash;
 struct budget;
@@ -22,7 +23,9 @@ struct event_base;
 struct exchange;
 struct journal;
 struct journal_settlement;
+struct http_head;
 struct live_run;
+struct metrics;
 struct ownership;
 struct price_table;
 struct run_table;
@@ -41,6 +44,7 @@ struct proxy {
     struct ownership *ownership; // NULL: jobs are not kept apart
     bool allows_unknown_ids;     // of batches and files that reeve has not seen being made
     struct batches *batches;
+    struct metrics *metrics;        // NULL: nobody counts
     const char *spool_directory;    // for bodies that are too large for memory
     const char *free_refusals;      // categories that are not billed, separated by spaces
     enum tokens_count tokens_count; // what a token ceiling counts
@@ -61,6 +65,9 @@ struct proxy {
     // An exchange of this run has settled. `body` is of its request, as the agent sent it.
     void (*exchange_settled)(struct live_run *run, const struct journal_settlement *settlement,
                              const struct body_hash *body, void *context);
+    // A request for a path of reeve's own, from this machine: answers it, or keeps the agent and
+    // goes on later. `head` is valid during the call. NULL: there are no such paths.
+    void (*serve_local)(struct agent *agent, const struct http_head *head, void *context);
     // An exchange or a free call of this run has ended.
     void (*run_exchange_ended)(struct live_run *run, void *context);
     void *context;

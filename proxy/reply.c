@@ -48,6 +48,7 @@ static void request_id_draw(char id[static REQUEST_ID_MAX])
 void reply_error_with(struct agent *agent, const struct reply *reply, const char *message)
 {
     char head[REPLY_HEAD_MAX], request_id[REQUEST_ID_MAX];
+    agent_count_refusal(agent, reply->status);
     request_id_draw(request_id);
     json_t *json =
         json_pack("{s:s, s:{s:s, s:s}, s:s}", "type", "error", "error", "type",

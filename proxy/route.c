@@ -16,6 +16,9 @@ static const struct {
 } routes[] = {
     {"HEAD", "/", {.kind = ROUTE_PROBE}},
     {"HEAD", "/api/hello", {.kind = ROUTE_PROBE}},
+    {NULL, "/metrics", {.kind = ROUTE_LOCAL}},
+    {NULL, "/reeve", {.kind = ROUTE_LOCAL}},
+    {NULL, "/reeve/", {.kind = ROUTE_LOCAL}},
     {"POST", "/v1/messages", {ROUTE_MESSAGES, ROUTE_MESSAGES_BYTES_MAX, NO_OBJECT}},
     {"POST", BATCHES, {ROUTE_BATCH, ROUTE_BATCHES_BYTES_MAX, OBJECT(BATCH, CREATED)}},
     {"GET", BATCHES, {ROUTE_FREE, ROUTE_MESSAGES_BYTES_MAX, OBJECT(BATCH, LIST)}},
@@ -71,7 +74,7 @@ struct route route_find(struct slice method, struct slice path)
         if (!path_fits(path, routes[i].pattern))
             continue;
         // What is billed, or another job's, must not be reached under another name.
-        if (routes[i].route.kind != ROUTE_PROBE && path_is_ambiguous(path))
+        if (routes[i].route.kind > ROUTE_LOCAL && path_is_ambiguous(path))
             break;
         return routes[i].route;
     }

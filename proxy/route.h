@@ -13,6 +13,7 @@
 enum route_kind {
     ROUTE_UNKNOWN,  // not under /v1/, or a path that can be read in two ways
     ROUTE_PROBE,    // HEAD / and HEAD /api/hello: a client warms up, reeve answers
+    ROUTE_LOCAL,    // /reeve/… and /metrics: reeve's own
     ROUTE_MESSAGES, // billed: one message
     ROUTE_BATCH,    // billed: a batch of messages, when it has been processed
     ROUTE_FREE,     // held whole, counted, not billed

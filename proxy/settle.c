@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "journal.h"
 #include "log.h"
+#include "metrics.h"
 #include "money.h"
 #include "price.h"
 
@@ -88,17 +89,27 @@ void settle_add_to_run(struct live_run *run, const struct journal_settlement *re
     tokens_add(&run->tokens, &record->tokens);
 }
 
+// Names of OpenTelemetry's semantic conventions for generative AI (opentelemetry.io, "Semantic
+// conventions for generative client AI spans"), where it has one for what is said. By them the
+// input has what was read from the cache and written to it in it.
 static void log_settlement(const struct journal_settlement *record)
 {
+    const struct token_counts *tokens = &record->tokens;
+    int64_t written = tokens->cache_write_5m + tokens->cache_write_1h;
     char cost[MONEY_TEXT_MAX];
-    log_event(LOG_INFO, "exchange", "run", record->run_id, "job", record->job, "model",
-              record->model, "status", log_int(record->http_status), "end",
-              exchange_end_name(record->end), "input", log_int(record->tokens.input), "output",
-              log_int(record->tokens.output), "cache_read", log_int(record->tokens.cache_read),
-              "cache_write", log_int(record->tokens.cache_write_5m + record->tokens.cache_write_1h),
-              "cost_usd", money_format_exact(record->cost_pico_usd, 2, cost), "estimated",
-              record->estimated ? "yes" : NULL, "unknown_model",
-              record->unknown_model ? "yes" : NULL, "request_id", record->request_id, NULL);
+    log_event(
+        LOG_INFO, "exchange", "run", record->run_id, "job", record->job, "gen_ai.operation.name",
+        "chat", "gen_ai.provider.name", "anthropic", "gen_ai.request.model", record->model_asked,
+        "gen_ai.response.model", record->model, "http.response.status_code",
+        log_int(record->http_status), "end", exchange_end_name(record->end),
+        "gen_ai.usage.input_tokens", log_int(tokens->input + written + tokens->cache_read),
+        "gen_ai.usage.cache_read.input_tokens", log_int(tokens->cache_read),
+        "gen_ai.usage.cache_creation.input_tokens", log_int(written), "gen_ai.usage.output_tokens",
+        log_int(tokens->output), "cost_usd", money_format_exact(record->cost_pico_usd, 2, cost),
+        "estimated", record->estimated ? "yes" : NULL, "unknown_model",
+        record->unknown_model ? "yes" : NULL, "gen_ai.response.id", record->message_id,
+        "gen_ai.response.finish_reasons", record->stop_reason, "gen_ai.conversation.id",
+        record->session_id, "request_id", record->request_id, NULL);
 }
 
 void settle_report_soft_limits(struct proxy *proxy, struct live_run *run, int64_t time_us)
@@ -157,6 +168,7 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     budget_settle(proxy->budget, &admission->reservation, &used);
     settle_report_soft_limits(proxy, run, admission->reservation.reserved_at_us);
     settle_add_to_run(run, &record);
+    metrics_settled(proxy->metrics, &record);
     log_settlement(&record);
     proxy->exchange_settled(run, &record, facts->body, proxy->context);
     return settle_is_overrun(proxy, &admission->reservation, &used, above);

@@ -51,6 +51,15 @@ int waiting_count(const struct exchange *exchange)
     return count;
 }
 
+int64_t waiting_total(const struct proxy *proxy)
+{
+    int64_t count = 0;
+    const struct exchange *each;
+    TAILQ_FOREACH(each, &proxy->waiting, waiting_link)
+    count++;
+    return count;
+}
+
 void waiting_join(struct exchange *exchange, enum budget_scope scope)
 {
     if (exchange->waits_for == BUDGET_SCOPES)

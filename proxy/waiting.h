@@ -8,6 +8,7 @@
 #include "reply.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct exchange;
 struct proxy;
@@ -18,6 +19,9 @@ enum budget_scope waiting_find_ahead(const struct exchange *exchange);
 
 // How many others wait for a ceiling that covers this one as well.
 int waiting_count(const struct exchange *exchange);
+
+// How many wait, for whatever ceiling.
+int64_t waiting_total(const struct proxy *proxy);
 
 // Joins the end of the queue, for a ceiling of that scope, for WaitMax= at most; or stays in its
 // place.

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTROL_LAST CONTROL_RUN_ESCAPED
+#define CONTROL_LAST CONTROL_PAGE_LINK
 
 static struct run_limits sample_limits(void)
 {
@@ -173,6 +173,7 @@ static void sample_message(enum control_type type, struct control_message *messa
     case CONTROL_STATUS:
     case CONTROL_ALERT_LIST:
     case CONTROL_RUN_ADOPTED:
+    case CONTROL_PAGE_OPEN:
         break;
     case CONTROL_STATUS_REPLY:
         sample_status(&message->status);
@@ -190,6 +191,10 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_ALERT_TEST:
         message->alert_test = (struct control_alert_test){.section = "ops"};
+        break;
+    case CONTROL_PAGE_LINK:
+        message->page_link = (struct control_page_link){
+            .url = "http://127.0.0.1:8377/reeve/open?token=not-a-secret", .valid_us = 120000000};
         break;
     case CONTROL_ALERT_TESTED:
         sample_tested(&message->alert_tested);
