@@ -110,6 +110,16 @@ check-slots:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s all
 	@SLOTS=full BUILD=$(BUILD) tests/flow_slots.sh
 
+# The live page in a real browser, and /metrics under promtool. Of Prometheus' package only that is
+# unpacked: installed, it would start a server.
+check-page:
+	@packaging/setup.sh build run check page
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all
+	@[ -x build/promtool/usr/bin/promtool ] || { mkdir -p build/promtool && cd build/promtool && \
+	    apt-get -q download prometheus && dpkg -x prometheus_*.deb . ; } >/dev/null || true
+	@BUILD=$(BUILD) tests/flow_metrics.sh
+	@BUILD=$(BUILD) tests/flow_page.sh
+
 check-bare:
 	@tests/bare.sh
 
@@ -182,8 +192,8 @@ check-vm:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-slots check-bare fuzz \
-    demo bench bench-oom layers format \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-slots check-page \
+    check-bare fuzz demo bench bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

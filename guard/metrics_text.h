@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define METRICS_TEXT_MAX (256 << 10) // bytes, with all series that there can be
+#define METRICS_TEXT_MAX (384 << 10) // bytes, with all series that there can be
 #define METRICS_CEILINGS_MAX 128     // that are shown
 #define METRICS_CREDENTIALS_MAX 64   // the same
 

@@ -129,8 +129,8 @@ int page_new(struct page **page, const struct page_options *options, struct erro
     if (made == NULL)
         return error_set(err, -ENOMEM, "out of memory for the page");
     made->options = *options;
-    int result =
-        page_streams_new(&made->streams, options->base, options->snapshot, options->context, err);
+    int result = page_streams_new(&made->streams, options->base, PAGE_STREAM_INTERVAL_US,
+                                  options->snapshot, options->context, err);
     if (result < 0) {
         free(made);
         return result;

@@ -24,6 +24,7 @@ struct page_stream {
 
 struct page_streams {
     struct event *tick;
+    int64_t interval_us;
     char *(*snapshot)(void *context);
     void *context;
     char *text; // the newest event; NULL: there is none
@@ -39,17 +40,17 @@ static void on_gone(void *context)
     stream->streams->count--;
 }
 
-// Makes the event anew, unless that was done within this second.
-static void refresh(struct page_streams *streams)
+// Makes the event anew, unless that was done within this interval: false.
+static bool refresh(struct page_streams *streams)
 {
     int64_t now_us = clock_monotonic_us();
     // Half an interval: the timer is not exact.
-    if (streams->text != NULL &&
-        now_us - streams->made_at_us < PAGE_STREAM_INTERVAL_S * INT64_C(500000))
-        return;
+    if (streams->text != NULL && now_us - streams->made_at_us < streams->interval_us / 2)
+        return false;
     free(streams->text);
     streams->text = streams->snapshot(streams->context);
     streams->made_at_us = now_us;
+    return true;
 }
 
 static void stream_send(struct page_stream *stream)
@@ -75,20 +76,19 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     int64_t now_us = clock_monotonic_us();
     (void)fd;
     (void)what;
-    if (streams->count > 0)
-        refresh(streams);
+    bool is_new = streams->count > 0 && refresh(streams);
     for (int i = 0; i < PAGE_STREAMS_MAX; i++) {
         struct page_stream *stream = &streams->places[i];
         if (stream->agent != NULL && now_us >= stream->expires_at_us)
             agent_abort(stream->agent);
-        else if (stream->agent != NULL)
+        else if (stream->agent != NULL && is_new)
             stream_send(stream);
     }
     if (streams->count == 0)
         event_del(streams->tick);
 }
 
-int page_streams_new(struct page_streams **streams, struct event_base *base,
+int page_streams_new(struct page_streams **streams, struct event_base *base, int64_t interval_us,
                      char *(*snapshot)(void *context), void *context, struct error *err)
 {
     struct page_streams *made = calloc(1, sizeof(*made));
@@ -98,6 +98,7 @@ int page_streams_new(struct page_streams **streams, struct event_base *base,
         free(made);
         return error_set(err, -ENOMEM, "out of memory for the page");
     }
+    made->interval_us = interval_us;
     made->snapshot = snapshot;
     made->context = context;
     *streams = made;
@@ -126,7 +127,8 @@ bool page_streams_add(struct page_streams *streams, struct agent *agent, int64_t
     *stream =
         (struct page_stream){.streams = streams, .agent = agent, .expires_at_us = expires_at_us};
     if (streams->count++ == 0)
-        event_add(streams->tick, &(struct timeval){PAGE_STREAM_INTERVAL_S, 0});
+        event_add(streams->tick, &(struct timeval){streams->interval_us / 1000000,
+                                                   streams->interval_us % 1000000});
     agent_keep(agent, on_gone, stream);
     page_answer_stream(agent, RETRY);
     refresh(streams);

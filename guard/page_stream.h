@@ -12,15 +12,16 @@
 #include <stdint.h>
 
 #define PAGE_STREAMS_MAX 8 // at once
-#define PAGE_STREAM_INTERVAL_S 1
+#define PAGE_STREAM_INTERVAL_US 1000000
 #define PAGE_STREAM_BEHIND_MAX 10 // events that a stream has missed before it is dropped
 
 struct agent;
 struct event_base;
 struct page_streams;
 
-// `snapshot` makes the text of an event, one line, malloc'ed; NULL: it cannot now.
-int page_streams_new(struct page_streams **streams, struct event_base *base,
+// `snapshot` makes the text of an event, one line, malloc'ed; NULL: it cannot now. `interval_us` is
+// PAGE_STREAM_INTERVAL_US, but for tests.
+int page_streams_new(struct page_streams **streams, struct event_base *base, int64_t interval_us,
                      char *(*snapshot)(void *context), void *context, struct error *err);
 
 // Drops all of them. NULL is allowed.

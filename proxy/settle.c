@@ -89,6 +89,12 @@ void settle_add_to_run(struct live_run *run, const struct journal_settlement *re
     tokens_add(&run->tokens, &record->tokens);
 }
 
+// NULL, which the log leaves out, for what is not known.
+static const char *known(const char *text)
+{
+    return *text != '\0' ? text : NULL;
+}
+
 // Names of OpenTelemetry's semantic conventions for generative AI (opentelemetry.io, "Semantic
 // conventions for generative client AI spans"), where it has one for what is said. By them the
 // input has what was read from the cache and written to it in it.
@@ -105,11 +111,13 @@ static void log_settlement(const struct journal_settlement *record)
         "gen_ai.usage.input_tokens", log_int(tokens->input + written + tokens->cache_read),
         "gen_ai.usage.cache_read.input_tokens", log_int(tokens->cache_read),
         "gen_ai.usage.cache_creation.input_tokens", log_int(written), "gen_ai.usage.output_tokens",
-        log_int(tokens->output), "cost_usd", money_format_exact(record->cost_pico_usd, 2, cost),
-        "estimated", record->estimated ? "yes" : NULL, "unknown_model",
-        record->unknown_model ? "yes" : NULL, "gen_ai.response.id", record->message_id,
-        "gen_ai.response.finish_reasons", record->stop_reason, "gen_ai.conversation.id",
-        record->session_id, "request_id", record->request_id, NULL);
+        log_int(tokens->output), "gen_ai.usage.reasoning.output_tokens",
+        record->thinking_tokens > 0 ? log_int(record->thinking_tokens) : NULL, "cost_usd",
+        money_format_exact(record->cost_pico_usd, 2, cost), "estimated",
+        record->estimated ? "yes" : NULL, "unknown_model", record->unknown_model ? "yes" : NULL,
+        "gen_ai.response.id", known(record->message_id), "gen_ai.response.finish_reasons",
+        known(record->stop_reason), "gen_ai.conversation.id", known(record->session_id),
+        "request_id", known(record->request_id), NULL);
 }
 
 void settle_report_soft_limits(struct proxy *proxy, struct live_run *run, int64_t time_us)

@@ -1,4 +1,4 @@
-// Tests of embedded.c: every file of sql/ is in the binary, byte for byte.
+// Tests of embedded.c: every file of sql/ and of the page is in the binary, byte for byte.
 #include "embedded.h"
 
 #include <check.h>
@@ -10,33 +10,46 @@
 
 static bool is_embedded_kind(const char *name)
 {
+    static const char *const kinds[] = {".csv", ".sql", ".html", ".css", ".js", ".svg"};
     const char *dot = strrchr(name, '.');
-    return dot != NULL && (strcmp(dot, ".csv") == 0 || strcmp(dot, ".sql") == 0);
+    for (size_t i = 0; dot != NULL && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(dot, kinds[i]) == 0)
+            return true;
+    return false;
 }
 
-START_TEST(every_file_of_sql_is_embedded)
+static void check_file(const char *path)
 {
+    const struct embedded_file *file = embedded_find(path);
+    ck_assert_msg(file != NULL, "%s is not listed in accounting/embedded.c", path);
+    FILE *stream = fopen(path, "rb");
+    ck_assert_ptr_nonnull(stream);
+    char *bytes = malloc(file->length + 1);
+    ck_assert_uint_eq(fread(bytes, 1, file->length + 1, stream), file->length);
+    ck_assert_mem_eq(bytes, file->bytes, file->length);
+    free(bytes);
+    fclose(stream);
+}
+
+START_TEST(every_file_is_embedded)
+{
+    static const char *const folders[] = {"sql", "guard/page"};
     size_t count = 0;
-    DIR *directory = opendir("sql");
-    ck_assert_ptr_nonnull(directory);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (!is_embedded_kind(entry->d_name))
-            continue;
-        char path[300];
-        snprintf(path, sizeof(path), "sql/%s", entry->d_name);
-        const struct embedded_file *file = embedded_find(path);
-        ck_assert_msg(file != NULL, "%s is not listed in accounting/embedded.c", path);
-        FILE *stream = fopen(path, "rb");
-        ck_assert_ptr_nonnull(stream);
-        char *bytes = malloc(file->length + 1);
-        ck_assert_uint_eq(fread(bytes, 1, file->length + 1, stream), file->length);
-        ck_assert_mem_eq(bytes, file->bytes, file->length);
-        free(bytes);
-        fclose(stream);
-        count++;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        size_t before = count;
+        DIR *directory = opendir(folders[i]);
+        ck_assert_ptr_nonnull(directory);
+        for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+            char path[300];
+            if (!is_embedded_kind(entry->d_name))
+                continue;
+            snprintf(path, sizeof(path), "%s/%s", folders[i], entry->d_name);
+            check_file(path);
+            count++;
+        }
+        closedir(directory);
+        ck_assert_uint_gt(count, before);
     }
-    closedir(directory);
-    ck_assert_uint_ge(count, 1);
     ck_assert_ptr_null(embedded_at(count));
 }
 END_TEST
@@ -59,7 +72,7 @@ int main(void)
 {
     Suite *suite = suite_create("embedded");
     TCase *cases = tcase_create("embedded");
-    tcase_add_test(cases, every_file_of_sql_is_embedded);
+    tcase_add_test(cases, every_file_is_embedded);
     tcase_add_test(cases, files_come_in_ascending_order);
     tcase_add_test(cases, unknown_file_is_not_found);
     suite_add_tcase(suite, cases);

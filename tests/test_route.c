@@ -17,6 +17,15 @@ static const struct {
     {"GET", "/", ROUTE_UNKNOWN, 0},
     {"GET", "/api/hello", ROUTE_UNKNOWN, 0},
     {"HEAD", "/api/hello/", ROUTE_UNKNOWN, 0},
+    // reeve's own, whatever the method and however it is written: the guard knows them by name.
+    {"GET", "/metrics", ROUTE_LOCAL, 0},
+    {"POST", "/metrics", ROUTE_LOCAL, 0},
+    {"GET", "/reeve", ROUTE_LOCAL, 0},
+    {"GET", "/reeve/", ROUTE_LOCAL, 0},
+    {"GET", "/reeve/page.css", ROUTE_LOCAL, 0},
+    {"GET", "/reeve/../v1/messages", ROUTE_LOCAL, 0},
+    {"GET", "/metrics/", ROUTE_UNKNOWN, 0},
+    {"GET", "/reeves", ROUTE_UNKNOWN, 0},
     // Billed.
     {"POST", "/v1/messages", ROUTE_MESSAGES, 32 * MB},
     {"post", "/v1/messages", ROUTE_MESSAGES, 32 * MB},

@@ -297,11 +297,13 @@ function showSlots(now) {
             `waits ${duration(Date.parse(now.now) - Date.parse(each.since))}`));
 }
 
+const canServe = each => each.state === "ready" || each.state === "refreshing";
+const isMeant = each => each.state === "disabled";
+
 function showCredentials(now) {
     $("no-credentials").hidden = now.credentials.length > 0;
     keep($("credentials"), now.credentials, each => each.name, rowItem, (item, each) => {
-        const ready = each.state === "ready";
-        setRow(item, ready ? "good" : "warn", each.name, each.type, each.state,
+        setRow(item, canServe(each) ? "good" : isMeant(each) ? "" : "warn", each.name, each.type, each.state,
             each.text || (each.expires_at ? `expires ${moment(each.expires_at)}` : ""));
     });
 }
@@ -321,12 +323,12 @@ function showBooks(now) {
 
 function troubles(now) {
     const found = [];
-    const ready = now.credentials.filter(each => each.state === "ready").length;
+    const meant = now.credentials.filter(each => !isMeant(each)), ready = meant.filter(canServe).length;
     if (now.ledger.startsWith("behind")) found.push(["bad", "The books do not reach the ledger"]);
     if (now.credentials.length === 0) found.push(["bad", "There is no credential"]);
     else if (ready === 0) found.push(["bad", "No credential can serve"]);
-    else if (ready < now.credentials.length)
-        found.push(["warn", `${now.credentials.length - ready} of ${plural(now.credentials.length, "credential", "credentials")} cannot serve`]);
+    else if (ready < meant.length)
+        found.push(["warn", `${meant.length - ready} of ${plural(meant.length, "credential", "credentials")} cannot serve`]);
     for (const each of now.ceilings)
         if (shareOf(each) >= WARN)
             found.push([level(shareOf(each)), `${ceilingName(each)}: ${Math.floor(100 * shareOf(each))}% of its ceiling`]);
