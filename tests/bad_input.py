@@ -149,7 +149,7 @@ def case_request_lines():
 
 def case_paths():
     """paths that are not the API's are refused, and other names for what is billed"""
-    for start in ["GET / HTTP/1.1", "GET /metrics HTTP/1.1", "GET /v2/models HTTP/1.1", "OPTIONS * HTTP/1.1",
+    for start in ["GET / HTTP/1.1", "GET /health HTTP/1.1", "GET /v2/models HTTP/1.1", "OPTIONS * HTTP/1.1",
                   "GET /api/oauth/usage HTTP/1.1"]:
         refused("404 not_found_error", "/v1/", head(start=start), ends=False)
     for path in ["/v1//messages", "/v1/messages/", "/v1/./messages", "/v1/x/../messages", "/v1/%6dessages"]:

@@ -319,7 +319,12 @@ class Daemon:
         return [link for link in links if link.endswith(" (deleted)")]
 
     def exchange(self, request_id):
-        """What the log says of the exchange of that request id, once it is there: {key: value}."""
+        """What the log says of the exchange of that request id, once it is there: {key: value}.
+
+        Its status and tokens are under "status", "input" and "output" for short.
+        """
+        short = {"http.response.status_code": "status", "gen_ai.usage.input_tokens": "input",
+                 "gen_ai.usage.output_tokens": "output"}
         lines = []
 
         def find():
@@ -329,4 +334,5 @@ class Daemon:
             return lines != []
         wait_until(find, f"no exchange {request_id} in the log")
         equal(len(lines), 1)
-        return dict(pair.split("=", 1) for pair in lines[0].split()[1:])
+        found = dict(pair.split("=", 1) for pair in lines[0].split()[1:])
+        return {short.get(key, key): value for key, value in found.items()}
