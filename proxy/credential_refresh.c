@@ -106,11 +106,16 @@ static void timer_set(struct credential_refresh *refresh, int64_t delay_us)
 
 static void thread_start(struct credential_refresh *refresh, void (*run)(struct off_loop_work *))
 {
+    struct error err;
     refresh->work.run = run;
-    refresh->result = off_loop_start(refresh->tools->off_loop, &refresh->work, &refresh->err);
-    refresh->on_thread = refresh->result == 0;
-    if (!refresh->on_thread) // tried again, or postponed, as any other failure
-        timer_set(refresh, STORE_AGAIN_FIRST_US);
+    refresh->on_thread = true;
+    int result = off_loop_start(refresh->tools->off_loop, &refresh->work, &err);
+    if (result == 0) // `result` and `err` of the refresh are the thread's from here on
+        return;
+    refresh->on_thread = false;
+    refresh->result = result;
+    refresh->err = err;
+    timer_set(refresh, STORE_AGAIN_FIRST_US); // tried again, or postponed, as any other failure
 }
 
 static void run_prepare(struct off_loop_work *work)
