@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "config_option.h"
+#include "report_mail.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -48,12 +49,13 @@ static const struct config_type cache_ttl = {.form = "client, 5m or 1h",
                                              .words =
                                                  (const char *const[]){"client", "5m", "1h", NULL}};
 static const struct config_type alert_kinds = {
-    .form =
-        "some of ceiling soft oom timeout escape caller credential ledger price duplicate cache",
+    .form = "some of ceiling soft oom timeout escape caller credential ledger price duplicate "
+            "cache report",
     .parse = config_parse_words,
     .print = config_print_text,
-    .words = (const char *const[]){"ceiling", "soft", "oom", "timeout", "escape", "caller",
-                                   "credential", "ledger", "price", "duplicate", "cache", NULL},
+    .words =
+        (const char *const[]){"ceiling", "soft", "oom", "timeout", "escape", "caller", "credential",
+                              "ledger", "price", "duplicate", "cache", "report", NULL},
     .owns_text = true};
 
 #define REEVE(name, type, field, initial)                                                          \
@@ -83,6 +85,7 @@ const struct config_option config_options[] = {
     REEVE("StateDirectory", config_type_path, state_directory, ""),
     REEVE("Prices", config_type_path, prices, ""),
     REEVE("TimeZone", config_type_zone, time_zone, "UTC"),
+    REEVE("ReportMail", config_type_text, report_mail, ""),
     REEVE("Slots", config_type_count, slots, "2"),
     REEVE("WaitMax", config_type_duration, wait_max_us, "60s"),
     REEVE("CostMaxPerDay", config_type_money, cost_max_per_day_pico_usd, "infinity"),
@@ -452,6 +455,8 @@ int config_check(const struct config *config, struct error *err)
                          "TokenEndpoint=%s: a refresh token would cross a network in the clear; "
                          "write an https:// URL",
                          reeve->token_endpoint);
+    if (reeve->report_mail != NULL && report_mail_check_addresses(reeve->report_mail, err) < 0)
+        return error_wrap(err, "ReportMail=");
     for (size_t i = 0; i < config->alert_count; i++) {
         int result = check_alert(&config->alerts[i], err);
         if (result < 0)

@@ -48,6 +48,7 @@ struct config_reeve {     // [Reeve]
     char *state_directory;
     char *prices; // a price file in place of the built-in table
     char *time_zone;
+    char *report_mail; // addresses that the morning report goes to; NULL: none
     int64_t slots;
     int64_t
         wait_max_us; // how long a request is held for money that is reserved, or for a credential

@@ -9,10 +9,14 @@
 #include "morning_report.h"
 #include "report_accounts.h"
 #include "report_html.h"
+#include "report_mail.h"
+#include "report_mailer.h"
 #include "report_markdown.h"
+#include "report_notify.h"
 #include "report_range.h"
 #include "report_text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -96,28 +100,77 @@ static int write_report(const struct morning_report *report, enum report_format 
     return code;
 }
 
+// Whoever can be told is told, even if others cannot; `err` has the first failure.
+static int hand_on(const struct morning_report *report,
+                   const struct report_morning_options *options, const struct ledger_source *source,
+                   struct error *err)
+{
+    struct error failure;
+    size_t told = 0;
+    const char *to = options->mail;
+    int code = 0;
+    if (to == NULL && options->delivers)
+        to = source->config.reeve.report_mail;
+    if (to != NULL)
+        code = report_send_mail(report, to, err);
+    if (to != NULL && code == 0)
+        fprintf(stderr, "reeve report: mailed to %s\n", to);
+    if (!options->delivers)
+        return code;
+    int line_code = report_send_line(report, &source->config, &source->paths, &told, &failure);
+    if (line_code == 0 && told > 0)
+        fprintf(stderr, "reeve report: told %zu channel%s\n", told, told == 1 ? "" : "s");
+    if (code == 0 && line_code != 0)
+        *err = failure;
+    return code != 0 ? code : line_code;
+}
+
+// What is mailed alone is not printed as well.
+static int print_and_hand_on(const struct morning_report *report,
+                             const struct report_morning_options *options,
+                             const struct ledger_source *source, struct error *err)
+{
+    int code = 0;
+    if (options->mail == NULL || options->delivers)
+        code = write_report(report, options->format, stdout, err);
+    if (code == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+        code = error_set_errno(err, -errno, "writing the report");
+    return code == 0 ? hand_on(report, options, source, err) : code;
+}
+
+static int make_query(const struct report_morning_options *options, const struct sources *sources,
+                      struct morning_query *query, struct error *err)
+{
+    *query = (struct morning_query){
+        .now_us = clock_now_us(),
+        .zone = sources->zone,
+        .zone_name = options->zone,
+        .prices = sources->prices,
+        .limits = sources->accounts->limits,
+        .limit_count = sources->accounts->limit_count,
+        .limits_zone = sources->ledger.config.reeve.time_zone,
+        .accounts = sources->accounts->accounts,
+        .account_count = sources->accounts->account_count,
+    };
+    return find_day(options, sources->zone, query->now_us, &query->day, err);
+}
+
 int report_morning(const struct report_morning_options *options, struct error *err)
 {
     struct sources sources = {0};
+    struct morning_query query;
     struct morning_report *report = calloc(1, sizeof(*report));
-    struct morning_query query = {.now_us = clock_now_us(), .zone_name = options->zone};
     if (report == NULL)
         return error_set(err, -ENOMEM, "no memory for the report");
-    int code = sources_open(&sources, options, err);
+    int code = options->mail == NULL ? 0 : report_mail_check_addresses(options->mail, err);
     if (code == 0)
-        code = find_day(options, sources.zone, query.now_us, &query.day, err);
-    if (code == 0) {
-        query.zone = sources.zone;
-        query.prices = sources.prices;
-        query.limits = sources.accounts->limits;
-        query.limit_count = sources.accounts->limit_count;
-        query.limits_zone = sources.ledger.config.reeve.time_zone;
-        query.accounts = sources.accounts->accounts;
-        query.account_count = sources.accounts->account_count;
+        code = sources_open(&sources, options, err);
+    if (code == 0)
+        code = make_query(options, &sources, &query, err);
+    if (code == 0)
         code = morning_report_read(sources.ledger.ledger, &query, report, err);
-    }
     if (code == 0)
-        code = write_report(report, options->format, stdout, err);
+        code = print_and_hand_on(report, options, &sources.ledger, err);
     morning_report_done(report);
     free(report);
     sources_done(&sources);

@@ -110,6 +110,62 @@ try_html() {
     check "screenshots are taken" test -s "$REPORT_SHOTS/phone.png"
 }
 
+# A sendmail that keeps what it is given, and ends with the code in $WORK/sendmail.code.
+make_sendmail() {
+    mkdir -p "$WORK/bin"
+    echo 0 >"$WORK/sendmail.code"
+    printf '#!/bin/sh\necho "$@" >"%s"\ncat >"%s"\nexit "$(cat "%s")"\n' \
+        "$WORK/sendmail.arguments" "$WORK/mail" "$WORK/sendmail.code" >"$WORK/bin/sendmail"
+    printf '#!/bin/sh\ncat >>"%s"\n' "$WORK/told" >"$WORK/bin/tell"
+    chmod +x "$WORK/bin/sendmail" "$WORK/bin/tell"
+}
+
+# mail_is_right ADDRESS…: the mail as its reader has it.
+mail_is_right() {
+    python3 - "$WORK/mail" "$WORK/report.txt" "$@" <<'PYTHON'
+import email, email.policy, email.utils, re, sys, xml.etree.ElementTree as tree
+raw = open(sys.argv[1], "rb").read()
+assert max(map(len, raw.split(b"\n"))) <= 998 and raw.isascii()
+mail = email.message_from_bytes(raw, policy=email.policy.default)
+assert not mail.defects and mail.get_content_type() == "multipart/alternative", mail.defects
+assert [address.addr_spec for address in mail["To"].addresses] == sys.argv[3:], mail["To"]
+assert re.fullmatch(r"reeve: 2026-11-24: \$74\.21 spent, in part API-equivalent; month \$917\.94, forecast "
+                    r"\$\d+\.\d\d; 1 thing stands out: review cost", mail["Subject"]), mail["Subject"]
+assert mail["Auto-Submitted"] == "auto-generated" and mail["Message-ID"] and "@" in mail["From"].addresses[0].addr_spec
+email.utils.parsedate_to_datetime(mail["Date"])
+text, html = mail.iter_parts()
+assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+lines = lambda content: [line for line in content.splitlines() if "books" not in line]
+assert lines(text.get_content()) == lines(open(sys.argv[2]).read())
+assert len(list(tree.fromstring(html.get_content()).iter("{http://www.w3.org/1999/xhtml}table"))) >= 5
+PYTHON
+}
+
+try_mail() {
+    local PATH=$WORK/bin:$PATH code
+    make_sendmail
+    equal "what is mailed is not printed" "" "$(report --mail 'ops@example.com, root' 2>/dev/null)"
+    check "the mail arrives, as text and as HTML" mail_is_right ops@example.com root
+    equal "sendmail looks for recipients in the header" "-t -i" "$(cat "$WORK/sendmail.arguments")"
+    {
+        sed 's/^\[Reeve\]/&\nReportMail=night@example.com/' "$WORK/reeve.conf"
+        printf '[Alert chat]\nExec=%s\nOn=report\n[Alert pager]\nExec=%s\n' "$WORK/bin/tell" "$WORK/bin/tell"
+    } >"$WORK/deliver.conf"
+    check "it is delivered to whom the configuration names" \
+        "$REEVE" report --config "$WORK/deliver.conf" --day 2026-11-24 --deliver
+    check "by mail" mail_is_right night@example.com
+    equal "and by the channel that asks for it, once" "report usd $(jq -r .total.cost_usd "$WORK/report.json")" \
+        "$(jq -r '"\(.kind) \(.unit) \(.amount)"' "$WORK/told")"
+    echo 75 >"$WORK/sendmail.code"
+    "$REEVE" report --config "$WORK/deliver.conf" --day 2026-11-24 --deliver >/dev/null 2>"$WORK/why"
+    code=$?
+    check "a mail that is not taken is told of, and fails the unit" \
+        test "$code" != 0 -a "$(grep -c 'sendmail ended with code 75' "$WORK/why")" = 1
+    equal "the channel is told all the same" 2 "$(jq -s length "$WORK/told")"
+    report --mail $'a@example.com\nBcc: b@example.com' >/dev/null 2>"$WORK/why"
+    equal "an address cannot add a header" "64 1" "$? $(wc -l <"$WORK/why")"
+}
+
 try_bad_input() {
     local arguments
     for arguments in "--day today" "--day 2026-02-30" "--zone Europe/Nowhere" "--format pdf" "--by job --format html" \
@@ -148,5 +204,6 @@ try_sums
 try_anomalies
 try_text
 try_html
+try_mail
 try_bad_input
 flow_end
