@@ -120,6 +120,18 @@ check-page:
 	@BUILD=$(BUILD) tests/flow_metrics.sh
 	@BUILD=$(BUILD) tests/flow_page.sh
 
+# The morning report in full: each day for anomalies, on paper and on screens (REPORT_SHOTS=FOLDER).
+check-report:
+	@packaging/setup.sh build run check report
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all
+	@REPORT=full BUILD=$(BUILD) tests/flow_report.sh
+
+# The books beside ccusage's table, over sessions of the real Claude Code.
+check-ccusage:
+	@packaging/setup.sh build run check
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all
+	@BUILD=$(BUILD) tests/compare_ccusage.sh
+
 check-bare:
 	@tests/bare.sh
 
@@ -192,7 +204,7 @@ check-vm:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-slots check-page \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-slots check-page check-report check-ccusage \
     check-bare fuzz demo bench bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:

@@ -63,8 +63,9 @@ static void say_month(const struct morning_report *report, struct report_documen
     char today[MONEY_TEXT_MAX];
     size_t open = report->day_is_open ? 1 : 0;
     size_t days = report->day_count - report->month_index - open;
-    snprintf(title, sizeof(title), "%s so far",
-             morning_format_date(report, report->day_index, MORNING_DATE_MONTH, month));
+    snprintf(title, sizeof(title), "%s%s",
+             morning_format_date(report, report->day_index, MORNING_DATE_MONTH, month),
+             report->days_left == 0 ? "" : " so far");
     if (report->day_is_open)
         document_add_figure(
             document, TONE_PLAIN, title, money_format_short(report->month.cost_pico_usd, cost),
@@ -82,6 +83,8 @@ static void say_forecast(const struct morning_report *report, struct report_docu
     char limit[MONEY_TEXT_MAX];
     const struct forecast *forecast = &report->forecast;
     const struct morning_ceiling *ceiling = box_ceiling(report, MORNING_PER_MONTH);
+    if (report->days_left == 0)
+        return; // the month is over
     bool over = ceiling != NULL && ceiling->forecast.reached_after != FORECAST_NEVER;
     document_add_figure(document, over ? TONE_BAD : TONE_PLAIN, "Forecast",
                         money_format_short(forecast->expected, cost),

@@ -9,6 +9,7 @@
 #define CHART_HEIGHT 7
 #define CHART_AXIS_WIDTH 10
 #define CHART_DAY_WIDTH 2
+#define CHART_DAYS_MAX ((REPORT_TEXT_WIDTH - CHART_AXIS_WIDTH) / CHART_DAY_WIDTH)
 #define BAR_LABEL_MAX 24
 #define BAR_TEXT_MAX 8
 #define BAR_LENGTH (REPORT_TEXT_WIDTH - BAR_LABEL_MAX - BAR_TEXT_MAX - 4)
@@ -230,25 +231,31 @@ static const struct document_bar *largest_bar(const struct document_block *block
     return largest;
 }
 
-// One line of the chart, from `level` (1 at the bottom). A day that cost anything shows a dot.
-static void write_level(const struct painter *painter, const struct document_block *block,
-                        int64_t level)
+// What stands for a day at a level of the chart (1 at the bottom). One that cost anything has a
+// dot.
+static char mark_of(const struct document_bar *bar, int64_t largest, int64_t level)
 {
     static const char marks[] = {
         [BAR_PLAIN] = ':', [BAR_RELATED] = '|', [BAR_MAIN] = '#', [BAR_OPEN] = '.'};
+    int64_t height = scale(bar->value, largest, CHART_HEIGHT);
+    if (height == 0 && bar->value > 0 && level == 1)
+        return '.';
+    return height >= level ? marks[bar->weight] : ' ';
+}
+
+static void write_level(const struct painter *painter, const struct document_block *block,
+                        size_t first, int64_t level)
+{
     int64_t largest = largest_of(block);
-    const char *label = level == CHART_HEIGHT ? largest_bar(block)->text : "";
-    put_cell(painter->stream, label, CHART_AXIS_WIDTH, true);
-    size_t first = block->bar_count > 32 ? block->bar_count - 32 : 0;
-    for (size_t i = first; i < block->bar_count; i++) {
-        const struct document_bar *bar = &block->bars[i];
-        int64_t height = scale(bar->value, largest, CHART_HEIGHT);
-        char mark = height >= level ? marks[bar->weight] : ' ';
-        if (height == 0 && bar->value > 0 && level == 1)
-            mark = '.';
+    size_t end = block->bar_count;
+    while (end > first && mark_of(&block->bars[end - 1], largest, level) == ' ')
+        end--;
+    put_cell(painter->stream, level == CHART_HEIGHT ? largest_bar(block)->text : "",
+             CHART_AXIS_WIDTH, true);
+    for (size_t i = first; i < end; i++) {
         put_spaces(painter->stream, CHART_DAY_WIDTH - 1);
-        paint(painter, bar->weight == BAR_MAIN ? "\x1b[1m" : "");
-        putc(mark, painter->stream);
+        paint(painter, block->bars[i].weight == BAR_MAIN ? "\x1b[1m" : "");
+        putc(mark_of(&block->bars[i], largest, level), painter->stream);
         unpaint(painter);
     }
     putc('\n', painter->stream);
@@ -257,9 +264,9 @@ static void write_level(const struct painter *painter, const struct document_blo
 static void write_days(const struct painter *painter, const struct document_block *block)
 {
     char axis[REPORT_TEXT_WIDTH + 1];
-    size_t first = block->bar_count > 32 ? block->bar_count - 32 : 0;
+    size_t first = block->bar_count > CHART_DAYS_MAX ? block->bar_count - CHART_DAYS_MAX : 0;
     for (int64_t level = CHART_HEIGHT; level > 0; level--)
-        write_level(painter, block, level);
+        write_level(painter, block, first, level);
     memset(axis, ' ', sizeof(axis));
     axis[REPORT_TEXT_WIDTH] = '\0';
     for (size_t i = first; i < block->bar_count; i++) {
@@ -313,7 +320,9 @@ static void write_plot(const struct painter *painter, const struct document_bloc
     put_cut(painter->stream, block->title, REPORT_TEXT_WIDTH / 2);
     unpaint(painter);
     fputs(*block->text == '\0' ? "" : ": ", painter->stream);
-    put_cut(painter->stream, block->text, REPORT_TEXT_WIDTH / 2 - 2);
+    size_t used = columns_of(block->title) + 2;
+    put_cut(painter->stream, block->text,
+            used < REPORT_TEXT_WIDTH / 2 ? REPORT_TEXT_WIDTH - used : REPORT_TEXT_WIDTH / 2 - 2);
     putc('\n', painter->stream);
     if (block->plot == PLOT_DAYS)
         write_days(painter, block);

@@ -48,6 +48,8 @@ _reeve() {
         return
         ;;
     report,--by) COMPREPLY=($(compgen -W 'day job model run credential' -- "$current")) ;;
+    report,--zone) COMPREPLY=($(cd /usr/share/zoneinfo 2>/dev/null && compgen -f -- "$current")) ;;
+    report,--format) COMPREPLY=($(compgen -W 'table csv json md html' -- "$current")) ;;
     *,--format) COMPREPLY=($(compgen -W 'table csv json' -- "$current")) ;;
     *,--type) COMPREPLY=($(compgen -W 'oauth oauth-token api-key' -- "$current")) ;;
     *)

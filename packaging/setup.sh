@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs, through apt-get, what a use of the sources needs and the machine lacks.
 #
-# usage: packaging/setup.sh USE…    USE: build, run, check, page, lint, bench, bare, deb, vm-uml, vm-qemu
+# usage: packaging/setup.sh USE…    USE: build, run, check, page, report, lint, bench, bare, deb, vm-uml, vm-qemu
 #
 # A need is a Debian package, or package/command where any owner of the command will do.
 # Nothing is asked of the network where nothing is missing.
@@ -16,13 +16,14 @@ needs_of() {
     check) echo check pgbouncer clang/clang clang-format/clang-format jq/jq python3/python3 \
         python3-venv nodejs/node npm/npm git/git procps/ps ;;
     page) echo chromium/chromium nodejs/node npm/npm ;;
+    report) echo chromium/chromium fonts-dejavu-core ;;
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
     bench) echo nginx-light/nginx python3/python3 ;;
     bare) echo debootstrap/debootstrap git/git ;;
     deb) echo debhelper build-essential ;;
     vm-uml) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 user-mode-linux/linux.uml ;;
     vm-qemu) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 qemu-system-x86/qemu-system-x86_64 ;;
-    *) echo "setup: unknown use $1: build, run, check, page, lint, bench, bare, deb, vm-uml, vm-qemu" >&2 && return 64 ;;
+    *) echo "setup: unknown use $1: build, run, check, page, report, lint, bench, bare, deb, vm-uml, vm-qemu" >&2 && return 64 ;;
     esac
 }
 
