@@ -132,6 +132,13 @@ check-ccusage:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s all
 	@BUILD=$(BUILD) tests/compare_ccusage.sh
 
+# The race for keys in full: 64 claimers, killed at random.
+check-state:
+	@packaging/setup.sh build run check
+	@$(MAKE) --no-print-directory -j$$(nproc) -s all $(BUILD)/tests/test_source_state_race
+	@REEVE_STATE_KEYS=$(or $(STATE_KEYS),10000) $(BUILD)/tests/test_source_state_race
+	@BUILD=$(BUILD) tests/flow_state.sh
+
 check-bare:
 	@tests/bare.sh
 
@@ -204,8 +211,8 @@ check-vm:
 clean:
 	rm -rf build reeve
 
-.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials check-slots check-page check-report check-ccusage \
-    check-bare fuzz demo bench bench-oom layers format \
+.PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials \
+    check-slots check-state check-page check-report check-ccusage check-bare fuzz demo bench bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

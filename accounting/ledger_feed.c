@@ -2,6 +2,7 @@
 #include "ledger_feed.h"
 
 #include "clock.h"
+#include "source_state_server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -144,12 +145,16 @@ static void catch_up(struct feed *feed)
     send_report(feed);
 }
 
-int ledger_feed_run(const struct ledger_catch_up_options *options, int fd, struct error *err)
+int ledger_feed_run(const struct ledger_catch_up_options *options,
+                    const struct ledger_feed_link *link, struct error *err)
 {
-    struct feed feed = {.fd = fd};
+    struct feed feed = {.fd = link->fd};
+    struct source_state_server *state = NULL;
     int code = begin_waiting(&feed, err);
     if (code == 0)
         code = ledger_catch_up_init(&feed.catch_up, options, err);
+    if (code == 0 && link->state_fd >= 0)
+        code = source_state_server_start(&state, options, link->state_fd, err);
     if (code != 0)
         return code;
     feed.catch_up.progress = report_batch;
@@ -159,6 +164,7 @@ int ledger_feed_run(const struct ledger_catch_up_options *options, int fd, struc
         wait_for_work(&feed);
         catch_up(&feed); // after the end has been announced, a last time
     }
+    source_state_server_stop(state);
     ledger_catch_up_done(&feed.catch_up);
     return 0;
 }

@@ -1,8 +1,10 @@
 // Ledger feed: the process that follows the journal into Postgres, and the daemon's side of it.
 //
-// The daemon starts it by exec and holds one end of a SOCK_SEQPACKET pair. Over it, it
+// The daemon starts it by exec and holds one end each of two SOCK_SEQPACKET pairs. Over the first,
+// it
 //   - wakes the feed when records were written (the feed gathers: wake as often as you like),
 //   - reads its reports: how far the books are, and what stands in the way.
+// Over the second it asks about state (source_state_link.h), which another thread answers.
 // Postgres slow or gone is the feed's problem alone. Whatever kills the feed, nothing is lost and
 // nothing doubled: see ledger_catch_up.h.
 #pragma once
@@ -40,11 +42,16 @@ struct ledger_feed_report {
     char last_error[LEDGER_FEED_ERROR_MAX]; // "" while there is none; never holds a password
 };
 
-// Starts `reeve ledger feed` from the running executable. *fd is the daemon's end: non-blocking,
-// close-on-exec, the caller's; closing it ends the feed. The caller reaps *pid, and starts the feed
-// anew when it ends.
-int ledger_feed_start(const struct ledger_catch_up_options *options, pid_t *pid, int *fd,
-                      struct error *err);
+// The daemon's ends: non-blocking, close-on-exec.
+struct ledger_feed_link {
+    int fd;       // wakes and reports; closing it ends the feed
+    int state_fd; // questions and answers about state
+};
+
+// Starts `reeve ledger feed` from the running executable. The ends are the caller's, who also reaps
+// *pid, and starts the feed anew when it ends.
+int ledger_feed_start(const struct ledger_catch_up_options *options, pid_t *pid,
+                      struct ledger_feed_link *link, struct error *err);
 
 // Tells the feed that records were written. Never blocks, and may fail: the feed looks by itself
 // now and then.
@@ -53,7 +60,8 @@ void ledger_feed_wake(int fd);
 // Reads one report. -EAGAIN: none is there now; -EPIPE: the feed has ended; -EPROTO: not a report.
 int ledger_feed_receive(int fd, struct ledger_feed_report *report, struct error *err);
 
-// The process itself, on its end of the pair (-1: there is no daemon). Returns 0 after SIGTERM,
+// The process itself, on its ends of the pairs (-1: there is no daemon). Returns 0 after SIGTERM,
 // SIGINT or the daemon's end; LEDGER_FEED_STOP_MAX_SEC later it is killed by SIGALRM in the middle
 // of what it does, which is safe. To be called by a process with a single thread.
-int ledger_feed_run(const struct ledger_catch_up_options *options, int fd, struct error *err);
+int ledger_feed_run(const struct ledger_catch_up_options *options,
+                    const struct ledger_feed_link *link, struct error *err);

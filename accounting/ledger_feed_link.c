@@ -13,8 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FEED_FD 3 // of the feed's end, in the feed
+// The feed's ends, in the feed.
+#define FEED_FD 3
 #define FEED_FD_TEXT "3"
+#define STATE_FD 4
+#define STATE_FD_TEXT "4"
 
 const char *ledger_feed_state_name(enum ledger_feed_state state)
 {
@@ -45,25 +48,48 @@ static char **make_environment(const char *dsn, char **setting)
 }
 
 // In the child of a process with several threads: nothing but system calls.
-static void become_feed(char *const *arguments, char *const *environment, int fd)
+static void become_feed(char *const *arguments, char *const *environment,
+                        const struct ledger_feed_link *ends)
 {
     sigset_t none;
     sigemptyset(&none);
-    if (fd == FEED_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, FEED_FD) < 0)
+    int fd = fcntl(ends->fd, F_DUPFD, STATE_FD + 1); // out of the way of both
+    int state_fd = fcntl(ends->state_fd, F_DUPFD, STATE_FD + 1);
+    if (fd < 0 || state_fd < 0 || dup2(fd, FEED_FD) < 0 || dup2(state_fd, STATE_FD) < 0)
         return;
-    close_range(FEED_FD + 1, ~0U, 0);
+    close_range(STATE_FD + 1, ~0U, 0);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve("/proc/self/exe", arguments, environment);
 }
 
-int ledger_feed_start(const struct ledger_catch_up_options *options, pid_t *pid, int *fd,
-                      struct error *err)
+static int make_pair(int *own, int *theirs, struct error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return error_set_errno(err, -errno, "making a socket pair for the ledger's feed");
+    *own = pair[0];
+    *theirs = pair[1];
+    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+        return error_set_errno(err, -errno, "preparing the socket of the ledger's feed");
+    return 0;
+}
+
+static void close_link(struct ledger_feed_link *link)
+{
+    cleanup_close_fd(&link->fd);
+    cleanup_close_fd(&link->state_fd);
+}
+
+int ledger_feed_start(const struct ledger_catch_up_options *options, pid_t *pid,
+                      struct ledger_feed_link *link, struct error *err)
 {
     const char *const arguments[] = {"reeve",
                                      "ledger",
                                      "feed",
                                      "--fd",
                                      FEED_FD_TEXT,
+                                     "--state-fd",
+                                     STATE_FD_TEXT,
                                      "--journal-dir",
                                      options->journal_directory,
                                      "--postgres-dir",
@@ -73,24 +99,24 @@ int ledger_feed_start(const struct ledger_catch_up_options *options, pid_t *pid,
                                      NULL};
     cleanup_free char *setting = NULL;
     cleanup_free char **environment = make_environment(options->dsn, &setting);
-    int pair[2];
+    cleanup_with(close_link) struct ledger_feed_link own = {-1, -1};
+    cleanup_with(close_link) struct ledger_feed_link theirs = {-1, -1};
     if (environment == NULL)
         return error_set(err, -ENOMEM, "no memory to start the ledger's feed");
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return error_set_errno(err, -errno, "making a socket pair for the ledger's feed");
-    cleanup_fd int own = pair[0];
-    cleanup_fd int theirs = pair[1];
-    if (fcntl(own, F_SETFL, O_NONBLOCK) < 0)
-        return error_set_errno(err, -errno, "preparing the socket of the ledger's feed");
+    int code = make_pair(&own.fd, &theirs.fd, err);
+    if (code == 0)
+        code = make_pair(&own.state_fd, &theirs.state_fd, err);
+    if (code != 0)
+        return code;
     pid_t child = fork();
     if (child < 0)
         return error_set_errno(err, -errno, "starting the ledger's feed");
     if (child == 0) {
-        become_feed((char *const *)arguments, environment, theirs);
+        become_feed((char *const *)arguments, environment, &theirs);
         _exit(127);
     }
     *pid = child;
-    *fd = take_fd(&own);
+    *link = (struct ledger_feed_link){take_fd(&own.fd), take_fd(&own.state_fd)};
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "config_option.h"
 #include "report_mail.h"
+#include "state_key_template.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -57,6 +58,17 @@ static const struct config_type alert_kinds = {
         (const char *const[]){"ceiling", "soft", "oom", "timeout", "escape", "caller", "credential",
                               "ledger", "price", "duplicate", "cache", "report", NULL},
     .owns_text = true};
+
+static int parse_key_template(const struct config_type *type, const char *value, void *field)
+{
+    int result = state_key_template_check(value, NULL);
+    return result < 0 ? result : config_type_text.parse(type, value, field);
+}
+
+static const struct config_type key_template = {.form = STATE_KEY_TEMPLATE_FORM,
+                                                .parse = parse_key_template,
+                                                .print = config_print_text,
+                                                .owns_text = true};
 
 #define REEVE(name, type, field, initial)                                                          \
     {                                                                                              \
@@ -133,7 +145,7 @@ const struct config_option config_options[] = {
     JOB("IdleSec", config_type_duration, idle_us, "10min"),
     JOB("OnCalendar", config_type_text, on_calendar, ""),
     JOB("RandomizedDelaySec", config_type_duration, randomized_delay_us, "0"),
-    JOB("Key", config_type_text, key, ""),
+    JOB("Key", key_template, key, ""),
     JOB("CacheTtl", cache_ttl, cache_ttl, "client"),
     ALERT("Url", config_type_webhook, url, ""),
     ALERT("UrlFile", config_type_path, url_file, ""),

@@ -12,6 +12,7 @@
 enum field_kind {
     FIELD_INTEGER, // int64_t
     FIELD_WORD,    // an enum, from 0 to size - 1
+    FIELD_FLAG,    // bool
     FIELD_TEXT,    // char[size]
     FIELD_LIST,    // a pointer to elements of `size` bytes, and a size_t at `count_offset`
 };
@@ -42,6 +43,10 @@ struct field_table {
 #define WORD(type, path, limit)                                                                    \
     {                                                                                              \
 #path, FIELD_WORD, offsetof(struct type, path), limit, 0, NULL                             \
+    }
+#define FLAG(type, path)                                                                           \
+    {                                                                                              \
+#path, FIELD_FLAG, offsetof(struct type, path), 0, 0, NULL                                 \
     }
 #define TEXT(type, path)                                                                           \
     {                                                                                              \
@@ -97,6 +102,12 @@ static const struct field_table alert_fields = TABLE(
 static const struct field_table trial_fields =
     TABLE(TEXT(status_trial, channel), TEXT(status_trial, target), TEXT(status_trial, problem),
           INTEGER(status_trial, lasted_us));
+static const struct field_table state_row_fields = TABLE(
+    WORD(source_state_row, state, SOURCE_STATES), FLAG(source_state_row, whole_run),
+    FLAG(source_state_row, is_expired), INTEGER(source_state_row, fence),
+    INTEGER(source_state_row, claimed_at_us), INTEGER(source_state_row, expires_at_us),
+    INTEGER(source_state_row, done_at_us), TEXT(source_state_row, job), TEXT(source_state_row, key),
+    TEXT(source_state_row, holder), TEXT(source_state_row, host));
 static const struct field_table message_fields[] = {
     [CONTROL_RUN_OPEN] = TABLE(TEXT(control_run_open, job), TEXT(control_run_open, command),
                                INTEGER(control_run_open, pid), INTEGER(control_run_open, priority),
@@ -147,6 +158,15 @@ static const struct field_table message_fields[] = {
     [CONTROL_RUN_ESCAPED] = TABLE(TEXT(control_run_escaped, text)),
     [CONTROL_PAGE_OPEN] = {0, NULL},
     [CONTROL_PAGE_LINK] = TABLE(TEXT(control_page_link, url), INTEGER(control_page_link, valid_us)),
+    [CONTROL_STATE_ASK] =
+        TABLE(WORD(control_state_ask, action, SOURCE_STATE_LIST + 1), TEXT(control_state_ask, job),
+              TEXT(control_state_ask, key), TEXT(control_state_ask, run_key),
+              TEXT(control_state_ask, result), INTEGER(control_state_ask, ttl_us),
+              INTEGER(control_state_ask, fence), FLAG(control_state_ask, force),
+              FLAG(control_state_ask, whole_run)),
+    [CONTROL_STATE_TOLD] = TABLE(WORD(control_state_told, outcome, SOURCE_STATE_OUTCOMES),
+                                 TEXT(control_state_told, text), TEXT(control_state_told, result),
+                                 LIST(control_state_told, rows, row_count, state_row_fields)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)
@@ -254,6 +274,9 @@ static void pack_fields(msgpack_packer *packer, const struct field_table *table,
         case FIELD_WORD:
             msgpack_pack_unsigned_int(packer, *(unsigned *)(void *)value);
             break;
+        case FIELD_FLAG:
+            *(bool *)(void *)value ? msgpack_pack_true(packer) : msgpack_pack_false(packer);
+            break;
         case FIELD_TEXT:
             pack_text(packer, value, strnlen(value, field->size - 1));
             break;
@@ -343,6 +366,11 @@ static bool read_field(const struct field *field, const msgpack_object *value, v
         if (!read_integer(value, &word) || word < 0 || (size_t)word >= field->size)
             return false;
         *(unsigned *)(void *)target = (unsigned)word;
+        return true;
+    case FIELD_FLAG:
+        if (value->type != MSGPACK_OBJECT_BOOLEAN)
+            return false;
+        *(bool *)(void *)target = value->via.boolean;
         return true;
     case FIELD_TEXT:
         if (value->type != MSGPACK_OBJECT_STR || value->via.str.size >= field->size ||

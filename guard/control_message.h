@@ -11,6 +11,7 @@
 #include "error.h"
 #include "journal_record.h"
 #include "run.h"
+#include "source_state.h"
 #include "usage.h"
 
 #include <stdbool.h>
@@ -47,6 +48,8 @@ enum control_type {
     CONTROL_RUN_ESCAPED,     // supervisor → daemon: this had left the run's cgroup, and is dead
     CONTROL_PAGE_OPEN,       // client → daemon: a link to the live page, please
     CONTROL_PAGE_LINK,       // daemon → client: this works once
+    CONTROL_STATE_ASK,       // client, supervisor → daemon: claim that key, it is done, …
+    CONTROL_STATE_TOLD,      // daemon → client, supervisor
 };
 
 enum control_refusal {
@@ -271,6 +274,29 @@ struct control_page_link {
     int64_t valid_us;
 };
 
+// See source_state.h.
+struct control_state_ask {
+    enum source_state_action action; // SOURCE_STATE_CLAIM to SOURCE_STATE_LIST
+    char job[JOB_NAME_MAX];          // "": that of the run that asks
+    char key[SOURCE_STATE_KEY_MAX];
+    char run_key[RUN_KEY_MAX]; // of the run that asks, a secret; "": it is found by its processes
+    char result[SOURCE_STATE_RESULT_MAX];
+    int64_t ttl_us;
+    int64_t fence;
+    bool force;
+    // By a supervisor, for the run as a whole. It claims before RUN_OPEN, on the same connection;
+    // `key` is a template then, "" the job's Key=.
+    bool whole_run;
+};
+
+struct control_state_told {
+    enum source_state_outcome outcome; // FREE without a row, of a claim: the job has no Key=
+    char text[CONTROL_TEXT_MAX];
+    char result[SOURCE_STATE_RESULT_MAX];
+    struct source_state_row *rows;
+    size_t row_count;
+};
+
 struct control_message {
     enum control_type type;
     union {
@@ -293,6 +319,8 @@ struct control_message {
         struct control_run_adopt run_adopt;
         struct control_run_escaped run_escaped;
         struct control_page_link page_link;
+        struct control_state_ask state_ask;
+        struct control_state_told state_told;
     };
 };
 

@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "source_state_link.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -19,9 +20,11 @@ struct feed_child {
     struct ledger_catch_up_options options;
     void (*reported)(const struct ledger_feed_report *report, void *context);
     void *context;
+    void (*answered)(const struct source_state_answer *answer, void *context);
+    void *answered_context;
     pid_t pid; // 0 while none runs
-    int fd;
-    struct event *readable;
+    struct ledger_feed_link link;
+    struct event *readable, *state_readable;
     struct event *restart;
     int delay_s;
     struct ledger_feed_report report;
@@ -48,8 +51,12 @@ static void child_stop(struct feed_child *child)
 {
     if (child->readable != NULL)
         event_free(take_pointer(&child->readable));
-    if (child->fd >= 0)
-        close(take_fd(&child->fd));
+    if (child->state_readable != NULL)
+        event_free(take_pointer(&child->state_readable));
+    if (child->link.fd >= 0)
+        close(take_fd(&child->link.fd));
+    if (child->link.state_fd >= 0)
+        close(take_fd(&child->link.state_fd));
 }
 
 static void restart_later(struct feed_child *child)
@@ -85,6 +92,26 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     restart_later(child);
 }
 
+// Its end, and what is no answer, show on the other socket.
+static void on_state_readable(evutil_socket_t fd, short what, void *context)
+{
+    struct feed_child *child = context;
+    struct source_state_answer answer;
+    struct error err;
+    int result;
+    (void)what;
+    while ((result = source_state_receive_answer(fd, &answer, &err)) == 0)
+        if (child->answered != NULL)
+            child->answered(&answer, child->answered_context);
+    if (result == -EAGAIN)
+        return;
+    event_del(child->state_readable);
+    if (result != -EPIPE) {
+        log_event(LOG_ERR, "state_answers_end", "error", err.text, NULL);
+        kill(child->pid, SIGKILL);
+    }
+}
+
 static void on_restart(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -92,18 +119,27 @@ static void on_restart(evutil_socket_t fd, short what, void *context)
     child_start(context);
 }
 
+static bool child_listen(struct feed_child *child)
+{
+    child->readable =
+        event_new(child->base, child->link.fd, EV_READ | EV_PERSIST, on_readable, child);
+    child->state_readable = event_new(child->base, child->link.state_fd, EV_READ | EV_PERSIST,
+                                      on_state_readable, child);
+    return child->readable != NULL && child->state_readable != NULL &&
+           event_add(child->readable, NULL) == 0 && event_add(child->state_readable, NULL) == 0;
+}
+
 static void child_start(struct feed_child *child)
 {
     struct error err;
-    if (ledger_feed_start(&child->options, &child->pid, &child->fd, &err) < 0) {
+    if (ledger_feed_start(&child->options, &child->pid, &child->link, &err) < 0) {
         log_event(LOG_ERR, "ledger_feed_not_started", "error", err.text, NULL);
         child->pid = 0;
-        child->fd = -1;
+        child->link = (struct ledger_feed_link){-1, -1};
         restart_later(child);
         return;
     }
-    child->readable = event_new(child->base, child->fd, EV_READ | EV_PERSIST, on_readable, child);
-    if (child->readable == NULL || event_add(child->readable, NULL) < 0) {
+    if (!child_listen(child)) {
         child_stop(child);
         child_reap(child);
         restart_later(child);
@@ -126,7 +162,7 @@ int feed_child_new(struct feed_child **child, struct event_base *base,
     new_child->options = *options;
     new_child->reported = reported;
     new_child->context = context;
-    new_child->fd = -1;
+    new_child->link = (struct ledger_feed_link){-1, -1};
     new_child->delay_s = RESTART_DELAY_MIN_S;
     *child = new_child;
     child_start(new_child);
@@ -145,8 +181,25 @@ void feed_child_free(struct feed_child *child)
 
 void feed_child_wake(struct feed_child *child)
 {
-    if (child->fd >= 0)
-        ledger_feed_wake(child->fd);
+    if (child->link.fd >= 0)
+        ledger_feed_wake(child->link.fd);
+}
+
+void feed_child_hear_answers(struct feed_child *child,
+                             void (*answered)(const struct source_state_answer *answer,
+                                              void *context),
+                             void *context)
+{
+    child->answered = answered;
+    child->answered_context = context;
+}
+
+int feed_child_ask(struct feed_child *child, const struct source_state_question *question,
+                   struct error *err)
+{
+    if (child->link.state_fd < 0)
+        return error_set(err, -EAGAIN, "the ledger's feed is not running");
+    return source_state_send_question(child->link.state_fd, question, err);
 }
 
 const struct ledger_feed_report *feed_child_report(const struct feed_child *child)

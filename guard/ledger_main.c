@@ -41,9 +41,10 @@ static const struct {
 // The daemon's child: its arguments are ledger_feed_start()'s, and it has no others.
 static int feed_main(int argc, char **argv)
 {
-    enum { FD = 1, JOURNAL_DIR, POSTGRES_DIR, PRICES };
+    enum { FD = 1, STATE_FD, JOURNAL_DIR, POSTGRES_DIR, PRICES };
     static const struct option long_options[] = {
         {"fd", required_argument, NULL, FD},
+        {"state-fd", required_argument, NULL, STATE_FD},
         {"journal-dir", required_argument, NULL, JOURNAL_DIR},
         {"postgres-dir", required_argument, NULL, POSTGRES_DIR},
         {"prices", required_argument, NULL, PRICES},
@@ -51,10 +52,12 @@ static int feed_main(int argc, char **argv)
     };
     struct ledger_catch_up_options options = {.dsn = getenv(LEDGER_DSN_ENV)};
     struct error err;
-    int fd = -1;
+    struct ledger_feed_link link = {-1, -1};
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == FD)
-            fd = (int)strtol(optarg, NULL, 10);
+            link.fd = (int)strtol(optarg, NULL, 10);
+        else if (option == STATE_FD)
+            link.state_fd = (int)strtol(optarg, NULL, 10);
         else if (option == JOURNAL_DIR)
             options.journal_directory = optarg;
         else if (option == POSTGRES_DIR)
@@ -69,7 +72,7 @@ static int feed_main(int argc, char **argv)
               stderr);
         return EX_USAGE;
     }
-    if (ledger_feed_run(&options, fd, &err) == 0)
+    if (ledger_feed_run(&options, &link, &err) == 0)
         return EX_OK;
     fprintf(stderr, "reeve ledger feed: %s\n", err.text);
     return EX_SOFTWARE;

@@ -21,6 +21,7 @@ static const struct subcommand subcommands[] = {
     {"status", status_main, "live runs, slots, ceilings, credentials, ledger"},
     {"kill", kill_main, "end a run"},
     {"report", report_main, "what was spent, by day, job, model, run or credential"},
+    {"state", state_main, "keys of work between runs: claim, done, release, get, list"},
     {"ledger", ledger_main, "look after the books: status, verify, export, move"},
     {"credential", credential_main, "store and list credentials"},
     {"job", job_main, "keys of jobs, for agents outside reeve run"},

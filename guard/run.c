@@ -1,6 +1,6 @@
 // Run: the supervisor of one run, from the wish for a slot to its last line.
 //
-//     slot ▶ cgroup ▶ spawn ▶ watch ▶ end (cgroup empty) ▶ settle ▶ summary
+//     key ▶ slot ▶ cgroup ▶ spawn ▶ watch ▶ end (cgroup empty) ▶ key done ▶ settle ▶ summary
 
 #include "supervisor.h"
 
@@ -12,6 +12,7 @@
 #include "run_link.h"
 #include "run_summary.h"
 #include "spawn.h"
+#include "state_key.h"
 #include "terminal.h"
 #include "watch.h"
 #include "watchdog.h"
@@ -34,6 +35,7 @@ struct secrets {
 struct supervisor {
     const struct supervisor_options *options;
     struct control_client *client;
+    struct state_key key;
     struct secrets secrets;
     struct run_cgroup *group;
     int watchdog_fd;
@@ -101,8 +103,8 @@ static int return_max_ms(const struct supervisor *run)
 
 static int ask_again(struct supervisor *run, struct error *err)
 {
-    if (return_max_ms(run) == 0)
-        return -EAGAIN; // `err` says why the connection was lost
+    if (return_max_ms(run) == 0 || run->key.is_held) // the key went with the daemon
+        return -EAGAIN;                              // `err` says why the connection was lost
     fputs("reeve: the daemon is gone, waiting for it\n", stderr);
     int result = control_client_reopen(run->client, return_max_ms(run), err);
     return result < 0 ? result : ask_for_slot(run, err);
@@ -119,14 +121,38 @@ static void take_grant(struct supervisor *run, struct control_message *message)
     memcpy(run->summary.job, run->secrets.granted.granted.job, JOB_NAME_MAX);
 }
 
+// Claims the run's key, if it has one. What is done, or is being done, takes no slot.
+static int claim_key(struct supervisor *run, struct error *err)
+{
+    const struct supervisor_options *options = run->options;
+    run->started_us = clock_monotonic_us();
+    if (control_client_open_within(&run->client, options->control_socket, return_max_ms(run), err) <
+        0)
+        return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+    int result = state_key_claim(&run->key, run->client, options->job, options->key, err);
+    while ((result == -ECONNRESET || result == -EPIPE) && return_max_ms(run) > 0 &&
+           control_client_reopen(run->client, return_max_ms(run), err) == 0)
+        result = state_key_claim(&run->key, run->client, options->job, options->key, err);
+    switch (result) {
+    case 0:
+        return 0;
+    case -EALREADY:
+        return fail_with(run, EXIT_SUCCESS, err);
+    case -EBUSY:
+    case -EAGAIN:
+        return fail_with(run, RUN_EXIT_NO_SLOT, err);
+    case -EINVAL:
+        return fail_with(run, RUN_EXIT_USAGE, err);
+    default:
+        return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+    }
+}
+
 // Asks the daemon for a slot, and waits for it as long as it was told to.
 static int take_slot(struct supervisor *run, struct error *err)
 {
     struct control_message message;
-    run->started_us = clock_monotonic_us();
-    if (control_client_open_within(&run->client, run->options->control_socket, return_max_ms(run),
-                                   err) < 0 ||
-        (ask_for_slot(run, err) < 0 && ask_again(run, err) < 0))
+    if (ask_for_slot(run, err) < 0 && ask_again(run, err) < 0)
         return fail_with(run, RUN_EXIT_UNREACHABLE, err);
     for (;;) {
         if (control_client_receive(run->client, -1, &message, err) < 0) {
@@ -238,6 +264,18 @@ static void end_unstarted(struct supervisor *run)
         run_cgroup_destroy(run->group, NULL);
 }
 
+// The key of a run that ended well, and of which nothing lives, is done. If the connection is lost
+// it is tried again with the next one.
+static void finish_key(struct supervisor *run)
+{
+    const struct watch_outcome *outcome = &run->outcome;
+    struct error err;
+    if (outcome->end != RUN_EXITED || outcome->exit_code != 0 || outcome->is_left_behind)
+        return;
+    if (state_key_finish(&run->key, run->client, &err) < 0 && !run->key.is_held)
+        fprintf(stderr, "reeve run: %s\n", err.text);
+}
+
 // Reports the end, and waits until the daemon has settled the run's last exchanges. -EPERM: it
 // knows no such run; -ETIMEDOUT; or else the connection is lost.
 static int report_end(struct supervisor *run, struct error *err)
@@ -250,6 +288,7 @@ static int report_end(struct supervisor *run, struct error *err)
                       .memory_peak_bytes = outcome->usage.memory_peak_bytes,
                       .cpu_us = outcome->usage.cpu_us},
     };
+    finish_key(run);
     int result = control_client_send(run->client, &message, err);
     while (result == 0) {
         result = control_client_receive(run->client, SETTLE_MAX_MS, &message, err);
@@ -329,7 +368,7 @@ int supervise_run(const struct supervisor_options *options)
     struct supervisor run = {.options = options, .watchdog_fd = -1, .terminal.fd = -1};
     struct error err;
     prctl(PR_SET_DUMPABLE, 0); // as the run key is in here
-    if (take_slot(&run, &err) < 0) {
+    if (claim_key(&run, &err) < 0 || take_slot(&run, &err) < 0) {
         fprintf(stderr, "reeve run: %s\n", err.text);
         done(&run);
         return run.exit_code;

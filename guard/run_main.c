@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "run_exit.h"
 #include "run_limits.h"
+#include "state_key_template.h"
 #include "subcommands.h"
 #include "supervisor.h"
 
@@ -26,6 +27,9 @@ static const char usage[] =
     "run key in place of a credential. The last line on stderr sums the run up.\n"
     "\n"
     "  --job JOB                 whose limits apply (default: default)\n"
+    "  --key KEY                 what makes two runs the same, such as %J-%Y%m%d%H (default: "
+    "the\n"
+    "                            job's Key=): what is done is skipped, what is running refused\n"
     "  --wait DURATION           for a slot, or a daemon that restarts; without it, no slot is "
     "exit\n"
     "                            code 75 at once\n"
@@ -40,8 +44,9 @@ static const char usage[] =
     "  --memory-swap-max 0       --tasks-max 256           --cpu-quota 150%\n"
     "  --runtime-max 20min\n"
     "\n"
-    "Exit codes: the command's own; 64 usage, 69 no daemon, 71 no cgroup, 75 no slot, 78 bad\n"
-    "configuration, 100 ceiling, 101 out of memory, 102 timeout, 103 reeve kill, 126 and 127\n"
+    "Exit codes: the command's own; 0 already done; 64 usage, 69 no daemon, 71 no cgroup, 75 no\n"
+    "slot, or the key is another run's or cannot be claimed; 78 bad configuration, 100 ceiling, "
+    "101 out of memory, 102 timeout, 103 reeve kill, 126 and 127\n"
     "command not executable or not found, 128+n signal n.\n";
 
 struct run_command {
@@ -63,6 +68,9 @@ static int set_option(struct run_command *command, int option, struct error *err
     case 'j':
         command->supervisor.job = optarg;
         return 0;
+    case 'k':
+        command->supervisor.key = optarg;
+        return state_key_template_check(optarg, err);
     case 'w':
         if (!clock_parse_duration(optarg, &command->supervisor.wait_us))
             return error_set(err, -EINVAL,
@@ -95,13 +103,10 @@ static int set_option(struct run_command *command, int option, struct error *err
 static void fill_long_options(struct option options[static OPTIONS_MAX])
 {
     static const struct option fixed[] = {
-        {"job", required_argument, NULL, 'j'},
-        {"wait", required_argument, NULL, 'w'},
-        {"priority", required_argument, NULL, 'p'},
-        {"no-cgroup", no_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'J'},
-        {"config", required_argument, NULL, 'c'},
-        {"state-dir", required_argument, NULL, 's'},
+        {"job", required_argument, NULL, 'j'},    {"key", required_argument, NULL, 'k'},
+        {"wait", required_argument, NULL, 'w'},   {"priority", required_argument, NULL, 'p'},
+        {"no-cgroup", no_argument, NULL, 'n'},    {"json", no_argument, NULL, 'J'},
+        {"config", required_argument, NULL, 'c'}, {"state-dir", required_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
     };
     size_t count = sizeof(fixed) / sizeof(fixed[0]);

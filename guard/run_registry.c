@@ -136,7 +136,9 @@ int registered_open(struct registered_run *run, char key[static RUN_KEY_MAX], st
     const struct run_registry_options *options = &run->registry->options;
     char id[RUN_ID_MAX];
     int64_t now_us = clock_now_us();
-    run_id_make(now_us, id);
+    if (options->run_id == NULL || run->peer == NULL ||
+        !options->run_id(run->peer, id, options->context))
+        run_id_make(now_us, id);
     int result =
         run_table_add(options->table, id, run->asked.job, &run->asked.limits, key, &run->live, err);
     if (result < 0)

@@ -35,6 +35,8 @@ struct run_registry_options {
     // Whether the job may start a run at all now: false, with why, under an exhausted ceiling.
     // May be NULL.
     bool (*may_open)(const char *job, char why[static ERROR_TEXT_MAX], void *context);
+    // The id that the run of this supervisor has to have. False: any. May be NULL.
+    bool (*run_id)(const struct control_peer *peer, char id[static RUN_ID_MAX], void *context);
     // The run is in the table, no exchange can have come yet: set its ceilings. May be NULL.
     void (*opened)(struct live_run *run, void *context);
     // The run is being ended by force: end its exchanges upstream at once. May be NULL.
@@ -87,6 +89,9 @@ void run_registry_exchange_settled(struct run_registry *registry, struct live_ru
 struct live_run *
 run_registry_find_implicit(struct run_registry *registry, const char *job,
                            const unsigned char job_key_digest[static AGENT_KEY_DIGEST_BYTES]);
+
+// The live run whose supervisor is this process, or NULL.
+struct live_run *run_registry_find_supervised(const struct run_registry *registry, pid_t pid);
 
 // Fills slots, runs and waiting of a status.
 void run_registry_status(const struct run_registry *registry, struct status *status);

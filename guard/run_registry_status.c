@@ -1,4 +1,4 @@
-// Run registry, shown: live runs and the queue in a status.
+// Run registry, shown: live runs and the queue in a status; which run a process supervises.
 
 #include "run_registry_state.h"
 
@@ -28,6 +28,14 @@ static void add_run_status(const struct registered_run *run, struct status *stat
     entry->exchanges = live->exchanges;
     entry->exchanges_in_flight = live->exchanges_in_flight;
     entry->tokens = live->tokens;
+}
+
+struct live_run *run_registry_find_supervised(const struct run_registry *registry, pid_t pid)
+{
+    for (const struct registered_run *run = registry->runs; run != NULL; run = run->next)
+        if (run->live != NULL && pid > 0 && run->supervisor_pid == pid)
+            return run->live;
+    return NULL;
 }
 
 void run_registry_status(const struct run_registry *registry, struct status *status)

@@ -32,6 +32,7 @@
 #include "serve_ceilings.h"
 #include "serve_options.h"
 #include "serve_page.h"
+#include "serve_state.h"
 #include "serve_status.h"
 #include "server.h"
 #include "sticky.h"
@@ -80,6 +81,7 @@ struct serve {
     struct serve_page *page;
     struct control_server *control;
     struct feed_child *feed;
+    struct state_desk *state;
     struct ledger_catch_up_options feed_options;
     char free_refusals[REFUSALS_MAX];
     int64_t started_at_us;
@@ -143,10 +145,17 @@ static void on_exchange_ended(struct live_run *run, void *context)
     run_registry_exchange_settled(serve->registry, run);
 }
 
+static bool on_run_id(const struct control_peer *peer, char id[static RUN_ID_MAX], void *context)
+{
+    struct serve *serve = context;
+    return state_desk_run_id(serve->state, peer, id);
+}
+
 static void on_run_opened(struct live_run *run, void *context)
 {
     struct serve *serve = context;
     struct error err;
+    state_desk_run_opened(serve->state, run);
     run->policy = serve_ceilings_policy(&serve->config, run->job);
     if (serve_ceilings_set_run(serve->budget, run, &err) == 0)
         return;
@@ -182,6 +191,7 @@ static void on_run_closed(struct live_run *run, enum run_end end, int64_t memory
     struct serve *serve = context;
     serve_alerts_run_closed(serve->alerts, run, end, memory_peak_bytes);
     metrics_run_ended(serve->proxy.metrics, end);
+    state_desk_run_closed(serve->state, run);
     budget_forget_run(serve->budget, run->id);
 }
 
@@ -267,6 +277,7 @@ static void on_control(struct control_peer *peer, const struct control_message *
 {
     struct serve *serve = context;
     if (serve_alerts_receive(serve->alerts, peer, message) ||
+        state_desk_receive(serve->state, peer, message) ||
         run_registry_receive(serve->registry, peer, message) ||
         serve_page_receive(serve->page, peer, message))
         return;
@@ -289,6 +300,7 @@ static void on_control_gone(struct control_peer *peer, void *context)
 {
     struct serve *serve = context;
     serve_alerts_peer_gone(serve->alerts, peer);
+    state_desk_peer_gone(serve->state, peer);
     run_registry_peer_gone(serve->registry, peer);
     credential_control_peer_gone(serve->credential_control, peer);
 }
@@ -448,6 +460,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                   .sockets_tell = serve->caller.callers.tells_cgroup,
                                   .base_url = base_url,
                                   .may_open = may_open,
+                                  .run_id = on_run_id,
                                   .opened = on_run_opened,
                                   .cancel = on_run_cancel,
                                   .overdue = on_run_overdue,
@@ -495,8 +508,11 @@ static int guard_open(struct serve *serve, struct error *err)
         .dsn = serve->config.reeve.ledger,
         .prices_file = serve->config.reeve.prices,
     };
-    return feed_child_new(&serve->feed, serve->base, &serve->feed_options, on_feed_report, serve,
-                          err);
+    result =
+        feed_child_new(&serve->feed, serve->base, &serve->feed_options, on_feed_report, serve, err);
+    return result < 0 ? result
+                      : serve_state_open(&serve->state, serve->base, &serve->config, serve->runs,
+                                         serve->registry, serve->feed, err);
 }
 
 static int events_open(struct serve *serve, struct error *err)
@@ -563,6 +579,7 @@ static void serve_close(struct serve *serve)
     serve_alerts_stop(serve->alerts);
     serve_caller_close(&serve->caller);
     curl_loop_free(serve->curl);
+    state_desk_free(serve->state);
     run_registry_free(serve->registry);
     run_table_free(serve->runs);
     job_keys_done(&serve->job_keys);

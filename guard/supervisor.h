@@ -10,6 +10,7 @@
 struct supervisor_options {
     const char *control_socket;
     const char *job; // "" for the default one
+    const char *key; // what makes two runs the same, a template; NULL: the job's Key=
     char *const *argv;
     struct run_limits limits; // LIMIT_NONE where the job's own is wanted
     int64_t wait_us;          // for a slot

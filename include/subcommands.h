@@ -8,6 +8,7 @@ int run_main(int argc, char **argv);
 int kill_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int report_main(int argc, char **argv);
+int state_main(int argc, char **argv);
 int ledger_main(int argc, char **argv);
 int job_main(int argc, char **argv);
 int credential_main(int argc, char **argv);

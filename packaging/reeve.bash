@@ -20,6 +20,7 @@ _reeve_words() {
     run | units) _reeve_jobs ;;
     job) echo key revoke list ;;
     alert) echo list test ;;
+    state) echo claim done release get list ;;
     kill) _reeve_runs ;;
     ledger) echo status verify migrate export move ;;
     credential) echo add list remove ;;
@@ -42,7 +43,7 @@ _reeve() {
         _filedir -d
         return
         ;;
-    run,--job) COMPREPLY=($(compgen -W "$(_reeve_jobs)" -- "$current")) ;;
+    run,--job | state,--job) COMPREPLY=($(compgen -W "$(_reeve_jobs)" -- "$current")) ;;
     run,--)
         _command_offset "$cword"
         return

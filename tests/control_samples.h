@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTROL_LAST CONTROL_PAGE_LINK
+#define CONTROL_LAST CONTROL_STATE_TOLD
 
 static struct run_limits sample_limits(void)
 {
@@ -114,6 +114,25 @@ static void sample_tested(struct control_alert_tested *tested)
                                    .lasted_us = 12345};
 }
 
+static void sample_told(struct control_state_told *told)
+{
+    told->outcome = SOURCE_STATE_HELD;
+    snprintf(told->text, sizeof(told->text), "why");
+    snprintf(told->result, sizeof(told->result), "{\"pages\": 3}");
+    struct source_state_row *row =
+        control_list_add(&told->rows, &told->row_count, sizeof(*told->rows));
+    *row = (struct source_state_row){.state = SOURCE_STATE_IS_HELD,
+                                     .whole_run = true,
+                                     .fence = 7,
+                                     .claimed_at_us = 1795622444000000,
+                                     .expires_at_us = 1795622504000000,
+                                     .done_at_us = -1,
+                                     .job = "outreach",
+                                     .key = "outreach-2026112516",
+                                     .holder = "20261125-160044-k3f9qx",
+                                     .host = "box"};
+}
+
 static void sample_message(enum control_type type, struct control_message *message)
 {
     memset(message, 0, sizeof(*message));
@@ -206,6 +225,20 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_RUN_ESCAPED:
         message->run_escaped = (struct control_run_escaped){.text = "pid 4711 (node)"};
+        break;
+    case CONTROL_STATE_ASK:
+        message->state_ask = (struct control_state_ask){.action = SOURCE_STATE_RELEASE,
+                                                        .job = "outreach",
+                                                        .key = "page-12",
+                                                        .run_key = "reeve-run-not-a-secret",
+                                                        .result = "[1]",
+                                                        .ttl_us = 120000000,
+                                                        .fence = 7,
+                                                        .force = true,
+                                                        .whole_run = false};
+        break;
+    case CONTROL_STATE_TOLD:
+        sample_told(&message->state_told);
         break;
     }
 }

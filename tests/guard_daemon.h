@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "run_registry.h"
 #include "run_table.h"
+#include "state.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -26,7 +27,8 @@ struct guard_daemon {
     struct run_table *table;
     struct run_registry *registry;
     struct control_server *server;
-    char directory[64]; // a new one, with control.sock
+    struct state_desk *state; // set by those who try it
+    char directory[64];       // a new one, with control.sock
     char socket[96];
 };
 
@@ -61,6 +63,15 @@ static void guard_daemon_received(struct control_peer *peer, const struct contro
     struct guard_daemon *daemon = context;
     if (run_registry_receive(daemon->registry, peer, message))
         return;
+    if (state_desk_receive(daemon->state, peer, message))
+        return;
+    if (message->type == CONTROL_STATE_ASK) { // no job has a key here
+        control_peer_send(peer, &(struct control_message){
+                                    .type = CONTROL_STATE_TOLD,
+                                    .state_told.outcome = SOURCE_STATE_FREE,
+                                });
+        return;
+    }
     struct control_message reply = {.type = CONTROL_STATUS_REPLY};
     ck_assert_int_eq(message->type, CONTROL_STATUS);
     run_registry_status(daemon->registry, &reply.status);
@@ -72,6 +83,7 @@ static void guard_daemon_received(struct control_peer *peer, const struct contro
 static void guard_daemon_gone(struct control_peer *peer, void *context)
 {
     struct guard_daemon *daemon = context;
+    state_desk_peer_gone(daemon->state, peer);
     run_registry_peer_gone(daemon->registry, peer);
 }
 

@@ -22,7 +22,7 @@ struct feed {
     struct journal *journal;
     struct ledger_catch_up_options options;
     pid_t pid;
-    int fd;
+    struct ledger_feed_link link;
     struct ledger_feed_report report; // the last one
     uint32_t count;                   // of exchanges written to the journal
     int64_t cost_pico_usd;
@@ -34,14 +34,15 @@ static struct feed feed;
 
 static void start_feed(void)
 {
-    ck_assert_success(ledger_feed_start(&feed.options, &feed.pid, &feed.fd, err));
+    ck_assert_success(ledger_feed_start(&feed.options, &feed.pid, &feed.link, err));
 }
 
 static void end_feed(int number)
 {
     if (number != 0)
         kill(feed.pid, number);
-    close(feed.fd);
+    close(feed.link.fd);
+    close(feed.link.state_fd);
     ck_assert_int_eq(waitpid(feed.pid, NULL, 0), feed.pid);
 }
 
@@ -103,16 +104,16 @@ static void append_exchanges(uint32_t count)
         feed.cost_pico_usd += settlement.cost_pico_usd;
         i++;
     }
-    ledger_feed_wake(feed.fd);
+    ledger_feed_wake(feed.link.fd);
 }
 
 // Waits for a report. False: the feed has ended.
 static bool hear(void)
 {
     struct error why = {0};
-    struct pollfd readable = {.fd = feed.fd, .events = POLLIN};
+    struct pollfd readable = {.fd = feed.link.fd, .events = POLLIN};
     ck_assert_int_eq(poll(&readable, 1, WAIT_MAX_MS), 1);
-    int code = ledger_feed_receive(feed.fd, &feed.report, &why);
+    int code = ledger_feed_receive(feed.link.fd, &feed.report, &why);
     ck_assert_msg(code == 0 || code == -EPIPE, "%d, %s", code, why.text);
     return code == 0;
 }
@@ -168,7 +169,8 @@ START_TEST(sigterm_flushes_and_ends)
     ck_assert_int_eq(WEXITSTATUS(status), 0);
     while (hear())
         continue;
-    close(feed.fd);
+    close(feed.link.fd);
+    close(feed.link.state_fd);
     ck_assert_success(ledger_local_start(&fixture.local, err));
     assert_books_are_right();
 }
@@ -179,7 +181,7 @@ START_TEST(killed_at_any_moment_loses_and_doubles_nothing)
     for (int round = 0; round < 12; round++) {
         append_exchanges(draw(2000));
         int pause_ms = (int)draw(400);
-        struct pollfd ended = {.fd = feed.fd, .events = 0};
+        struct pollfd ended = {.fd = feed.link.fd, .events = 0};
         poll(&ended, 1, pause_ms);
         end_feed(SIGKILL);
         start_feed();
