@@ -34,7 +34,7 @@ SOURCES := $(wildcard $(addsuffix /*.c,$(LAYERS)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libreeve.a
 FAKE := $(wildcard tests/fake_*.c)
-PROGRAMS := $(BUILD)/reeve $(if $(FAKE),$(BUILD)/tests/fake_claude $(BUILD)/tests/kill_at.so)
+PROGRAMS := $(BUILD)/reeve $(BUILD)/whole/reeve $(if $(FAKE),$(BUILD)/tests/fake_claude $(BUILD)/tests/kill_at.so)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz_*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
@@ -45,11 +45,18 @@ tests: all $(TESTS)
 fuzzers: $(FUZZERS)
 benches: all $(BENCHES)
 
-$(BUILD)/reeve: $(BUILD)/guard/main.o $(LIBRARY)
+$(BUILD)/whole/reeve: $(BUILD)/guard/main.o $(LIBRARY)
+	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The one that is started for every run; see guard/elsewhere.c.
+$(BUILD)/reeve: $(BUILD)/guard/main.o $(BUILD)/guard/elsewhere.o $(LIBRARY)
+	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
+	@! readelf --dynamic $@ | grep -E 'NEEDED.*lib(curl|pq|crypto)' || \
+	    { echo "reeve needs these by now: see guard/elsewhere.c"; rm $@; exit 1; }
 	@[ $(BUILD) != build/plain ] || ln -sf $@ reeve
 
-$(LIBRARY): $(filter-out $(BUILD)/guard/main.o,$(OBJECTS))
+$(LIBRARY): $(filter-out $(BUILD)/guard/main.o $(BUILD)/guard/elsewhere.o,$(OBJECTS))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -189,6 +196,7 @@ clang-tidy:
 
 install: all
 	install -D -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
+	install -D -m 755 $(BUILD)/whole/reeve $(DESTDIR)$(PREFIX)/lib/reeve/reeve
 	install -D -m 644 packaging/reeve.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reeve
 	for page in docs/man/*; do install -D -m 644 \
 	    -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done

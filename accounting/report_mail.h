@@ -9,6 +9,7 @@
 
 #define MAIL_ADDRESS_MAX 255 // bytes with NUL (RFC 5321 4.5.3.1.3)
 #define MAIL_RECIPIENTS_MAX 16
+#define MAIL_BETWEEN " ,"   // what stands between them
 #define MAIL_HEADER_MAX 900 // bytes of one header's value; a line ends at 998 (RFC 5322 2.1.1)
 
 struct report_mail {

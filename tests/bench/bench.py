@@ -9,6 +9,7 @@ import collections
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import statistics
@@ -27,7 +28,8 @@ START_SECONDS_MAX = 60
 STARTS_PER_ROUND = 10
 STREAM_BYTES_MIN = 4_000
 
-Scenario = collections.namedtuple("Scenario", "name text upstream streamed body_bytes connections share")
+Scenario = collections.namedtuple(
+    "Scenario", "name text upstream streamed body_bytes connections share fresh", defaults=(False,))
 SCENARIOS = [
     Scenario("sse", "2 KB request, 5 KB of events", "plain", True, 2_000, 16, 1),
     Scenario("sse-64", "the same, 64 connections", "plain", True, 2_000, 64, 1),
@@ -35,6 +37,12 @@ SCENARIOS = [
     Scenario("large", "100 KB request, events", "plain", True, 100_000, 16, 0.2),
     Scenario("tls", "2 KB request, events, TLS upstream", "tls", True, 2_000, 16, 1),
     Scenario("single", "2 KB request, events, 1 connection", "plain", True, 2_000, 1, 0.2),
+]
+
+# What it costs to ask the kernel who calls, which happens once for each connection.
+CALLER_SCENARIOS = [
+    Scenario("kept", "2 KB request, JSON answer", "plain", False, 2_000, 16, 1),
+    Scenario("fresh", "the same, each on a connection of its own", "plain", False, 2_000, 16, 0.2, True),
 ]
 
 NGINX_CONFIGURATION = """
@@ -120,7 +128,7 @@ class Way:
         before = self.server.cpu_us()
         result = subprocess.run(
             self.load_command("--connections", scenario.connections, "--requests", requests,
-                              "--body", body),
+                              "--body", body, *(["--fresh"] if scenario.fresh else [])),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if result.returncode != 0:
             raise SystemExit(f"bench: load failed\n{result.stderr}{result.stdout}")
@@ -179,15 +187,17 @@ class Bench:
         server.measure_first_child()
         return {name: Way(front, server) for name, front in fronts.items()}
 
-    def start_reeve(self, name, origin, ca_file):
+    def start_reeve(self, name, origin, ca_file, settings=""):
         front = free_port()
         state = self.work / f"reeve-{name}"
+        configuration = self.work / f"reeve-{name}.conf"
+        configuration.write_text(f"[Reeve]\n{settings}\n")
         credential = self.work / "credential"
         credential.write_text(API_KEY + "\n")
         credential.chmod(0o600)
         server = self.start(f"reeve-{name}", [
-            REEVE, "serve", "--listen", f"127.0.0.1:{front}", "--upstream", origin,
-            "--ca-file", ca_file, "--credential", credential, "--state-dir", state], front)
+            REEVE, "serve", "--config", configuration, "--listen", f"127.0.0.1:{front}",
+            "--upstream", origin, "--ca-file", ca_file, "--credential", credential, "--state-dir", state], front)
         return Way(front, server, [REEVE, "run", "--state-dir", state, "--job", "bench", "--"])
 
     def start_ways(self, *fake_arguments):
@@ -199,6 +209,13 @@ class Bench:
         for name, scheme in (("plain", "http"), ("tls", "https")):
             ways[name]["reeve"] = self.start_reeve(name, f"{scheme}://127.0.0.1:{ports[name]}", ca_file)
         return ways
+
+    def start_callers(self):
+        """{CallerCheck=: Way}, all to one fake."""
+        ports, _, ca_file = self.start_fake("--bench")
+        return {check: self.start_reeve(check, f"http://127.0.0.1:{ports['plain']}", ca_file,
+                                        f"CallerCheck={check}")
+                for check in ("off", "enforce")}
 
     def stop(self):
         while self.servers:
@@ -221,7 +238,8 @@ def paired_ratio(rounds, other_rounds, key):
     return statistics.median(one[key] / other[key] for one, other in zip(rounds, other_rounds))
 
 
-def measure_scenario(ways, scenario, bench, options):
+def measure_rounds(ways, scenario, bench, options):
+    """{name: what each round has measured}"""
     body = bench.body(scenario.body_bytes, scenario.streamed)
     requests = max(int(options.requests * scenario.share), scenario.connections)
     rounds = {name: [] for name in ways}
@@ -230,6 +248,11 @@ def measure_scenario(ways, scenario, bench, options):
     for _ in range(options.rounds):
         for name, way in ways.items():
             rounds[name].append(way.measure(scenario, body, requests))
+    return rounds
+
+
+def measure_scenario(ways, scenario, bench, options):
+    rounds = measure_rounds(ways, scenario, bench, options)
     result = {name: medians(values) for name, values in rounds.items()}
     for key in ("cpu_us_per_request", "requests_per_second"):
         result["reeve"][key + "_to_nginx"] = paired_ratio(rounds["reeve"], rounds["nginx"], key)
@@ -240,16 +263,40 @@ def measure_scenario(ways, scenario, bench, options):
     return result
 
 
-def measure_start(way, options):
-    """Milliseconds from nothing to the end of /bin/true, bare and under `reeve run`."""
-    taken = {"exec": [], "reeve run": []}
+def measure_callers(ways, scenario, bench, options):
+    """CPU of the daemon for each request, unchecked and checked, and their paired ratio."""
+    rounds = measure_rounds(ways, scenario, bench, options)
+    key = "cpu_us_per_request"
+    return {"text": scenario.text, "off_cpu_us": medians(rounds["off"])[key],
+            "enforce_cpu_us": medians(rounds["enforce"])[key],
+            "ratio": paired_ratio(rounds["enforce"], rounds["off"], key)}
+
+
+def start_commands(way):
+    """/bin/true in the ways in which one has it in a cgroup, and bare."""
     commands = {"exec": ["/bin/true"], "reeve run": [*way.run_prefix, "/bin/true"]}
+    if pathlib.Path("/run/systemd/system").is_dir():
+        commands["systemd-run"] = ["systemd-run", "--quiet", "--scope", "--property", "MemoryMax=1G",
+                                   "/bin/true"]
+    return commands
+
+
+def children_cpu_ms():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def measure_start(way, options):
+    """Milliseconds from nothing to the end of /bin/true, and of the CPU by what was started for it."""
+    commands = start_commands(way)
+    taken = {name: [] for name in commands}
     for _ in range(options.rounds * STARTS_PER_ROUND):
         for name, command in commands.items():
-            started = time.perf_counter()
+            started, cpu_ms = time.perf_counter(), children_cpu_ms()
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-            taken[name].append((time.perf_counter() - started) * 1000)
-    return {name: statistics.median(values) for name, values in taken.items()}
+            taken[name].append({"ms": (time.perf_counter() - started) * 1000,
+                                "cpu_ms": children_cpu_ms() - cpu_ms})
+    return {name: medians(values) for name, values in taken.items()}
 
 
 WAY_COLUMNS = [
@@ -275,8 +322,13 @@ def print_table(results):
     print("\nmemory per open, idle stream, KB")
     for upstream, ways in results["stream_memory_kb"].items():
         print(f"  {upstream:<8}" + "".join(f"{way:>10} {kb:5.1f}" for way, kb in ways.items()))
-    print("\nstart to end of /bin/true, ms")
-    print("          " + "".join(f"{way:>10} {ms:5.1f}" for way, ms in results["start_ms"].items()))
+    print("\nstart to end of /bin/true, ms (of the CPU)")
+    print("          " + "".join(f"{way:>12} {one['ms']:5.1f} ({one['cpu_ms']:.1f})"
+                                 for way, one in results["start"].items()))
+    print("\nCPU µs/request with CallerCheck=off and enforce")
+    for name, one in results["callers"].items():
+        print(f"  {name:<8}{one['off_cpu_us']:8.1f} {one['enforce_cpu_us']:8.1f}"
+              f"  ratio {one['ratio']:.2f}  {one['text']}")
 
 
 def run(work, options):
@@ -290,7 +342,12 @@ def run(work, options):
                 results["scenarios"][scenario.name] = {
                     "text": scenario.text,
                     "ways": measure_scenario(ways[scenario.upstream], scenario, bench, options)}
-        results["start_ms"] = measure_start(ways["plain"]["reeve"], options)
+        results["start"] = measure_start(ways["plain"]["reeve"], options)
+        bench.stop()
+        print("bench: callers", file=sys.stderr)
+        callers = bench.start_callers()
+        results["callers"] = {scenario.name: measure_callers(callers, scenario, bench, options)
+                              for scenario in CALLER_SCENARIOS}
         bench.stop()
         print("bench: idle streams", file=sys.stderr)
         for upstream, upstream_ways in bench.start_ways().items():

@@ -3,6 +3,8 @@
 //
 //     load --url http://127.0.0.1:8377/v1/messages --connections 16 --requests 20000 --body FILE
 //
+// With --fresh, each request has a connection of its own.
+//
 // With --hold, each connection asks once, for a stream that stays open; once the first byte of
 // every response has come, "holding" is printed and all is kept as it is until standard input ends.
 #include <arpa/inet.h>
@@ -54,7 +56,7 @@ struct load {
     const char *path;
     long connections;
     long requests;
-    bool hold;
+    bool hold, fresh;
     char headers[4096];
     char *request;
     size_t request_length;
@@ -231,6 +233,8 @@ static void client_on_readable(struct load *load, struct client *client)
         load->total_us[load->answered++] = (uint32_t)(now_us - client->started_us);
     } else {
         load->failed++;
+    }
+    if (client->state == CLIENT_BROKEN || (load->fresh && load->asked < load->requests)) {
         close(client->fd); // also leaves the epoll set
         client_connect(load, client);
     }
@@ -338,13 +342,10 @@ static long parse_count(const char *text, long max)
 static void load_set_options(struct load *load, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"url", required_argument, NULL, 'u'},
-        {"connections", required_argument, NULL, 'c'},
-        {"requests", required_argument, NULL, 'n'},
-        {"header", required_argument, NULL, 'h'},
-        {"body", required_argument, NULL, 'b'},
-        {"hold", no_argument, NULL, 'o'},
-        {NULL, 0, NULL, 0},
+        {"url", required_argument, NULL, 'u'},      {"connections", required_argument, NULL, 'c'},
+        {"requests", required_argument, NULL, 'n'}, {"header", required_argument, NULL, 'h'},
+        {"body", required_argument, NULL, 'b'},     {"hold", no_argument, NULL, 'o'},
+        {"fresh", no_argument, NULL, 'f'},          {NULL, 0, NULL, 0},
     };
     const char *body_path = "/dev/null";
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -360,6 +361,8 @@ static void load_set_options(struct load *load, int argc, char **argv)
             body_path = optarg;
         else if (option == 'o')
             load->hold = true;
+        else if (option == 'f')
+            load->fresh = true;
         else
             exit(EXIT_FAILURE);
     }
