@@ -213,7 +213,7 @@ END
     SERVE_PID=$("$REEVE" status --json | jq .pid)
     STARTED+=("$SERVE_PID")
     check "the system journal takes a test" "$REEVE" alert test log
-    check "and gets fields" grep -q '^REEVE_ALERT=test$' "$WORK/journal.got"
+    check "and gets fields" wait_until 10 grep -q '^REEVE_ALERT=test$' "$WORK/journal.got"
     check "and a message" grep -q '^MESSAGE=reeve: test: this is a test' "$WORK/journal.got"
 }
 
