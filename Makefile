@@ -163,7 +163,13 @@ bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
 	@tests/bench/bench.py $(BENCH)
 
-# In a guest, see VM_KIND.
+# These two in a guest, see VM_KIND.
+bench-start:
+	@packaging/setup.sh build run deb vm-$(VM_KIND)
+	@packaging/deb.sh && VM_SECONDS=1800 tests/vm/boot.sh $(VM_KIND) build/reeve_*.deb package bench_start
+
+.PHONY: bench-start
+
 bench-oom:
 	@packaging/setup.sh build run deb vm-$(VM_KIND)
 	@$(MAKE) --no-print-directory -j$$(nproc) -s benches

@@ -38,11 +38,12 @@ static void block_signals(sigset_t *before)
     sigprocmask(SIG_SETMASK, &all, before);
 }
 
-// Ours back to their defaults; what was ignored when we came (nohup) stays ignored.
+// Ours, which are no real-time signals, back to their defaults; what was ignored when we came
+// (nohup) stays ignored.
 static void restore_signals(const sigset_t *mask)
 {
     struct sigaction action;
-    for (int i = 1; i < NSIG; i++) {
+    for (int i = 1; i < __SIGRTMIN; i++) {
         if (sigaction(i, NULL, &action) != 0 || action.sa_handler == SIG_IGN)
             continue;
         action = (struct sigaction){.sa_handler = SIG_DFL};

@@ -5,12 +5,13 @@
 #include "cleanup.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 
 #define TRIES_MAX 1000
 #define TRY_INTERVAL_MS 20
@@ -57,18 +58,17 @@ int watchdog_start(struct run_cgroup *group, void *secret, size_t secret_length,
         return error_set_errno(err, -errno, "starting the watchdog");
     cleanup_fd int ours = channels[0];
     cleanup_fd int theirs = channels[1];
-    pid_t child = fork();
+    // Its end raises no signal, and to wait for all children is not to wait for it: clone(2).
+    struct clone_args arguments = {.exit_signal = 0};
+    long child = syscall(SYS_clone3, &arguments, sizeof(arguments));
     if (child < 0)
         return error_set_errno(err, -errno, "starting the watchdog");
     if (child == 0) {
         explicit_bzero(secret, secret_length);
         close(ours);
-        if (fork() != 0) // the watchdog is nobody's child: not ours to wait for
-            _exit(EXIT_SUCCESS);
         detach();
         watch(group, theirs);
     }
-    waitpid(child, NULL, 0);
     return take_fd(&ours);
 }
 
