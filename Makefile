@@ -123,7 +123,7 @@ check-page:
 	@packaging/setup.sh build run check page
 	@$(MAKE) --no-print-directory -j$$(nproc) -s all
 	@[ -x build/promtool/usr/bin/promtool ] || { mkdir -p build/promtool && cd build/promtool && \
-	    apt-get -q download prometheus && dpkg -x prometheus_*.deb . ; } >/dev/null || true
+	    apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg -x prometheus_*.deb . ; } || true
 	@BUILD=$(BUILD) tests/flow_metrics.sh
 	@BUILD=$(BUILD) tests/flow_page.sh
 

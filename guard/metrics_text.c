@@ -178,18 +178,28 @@ static void put_exchanges(struct text *text, const struct metrics *metrics)
 
 // ---- runs, ceilings, credentials
 
+static void put_run_states(struct text *text, const struct status *status)
+{
+    static const char *const states[] = {"starting",  "running",  "adrift",     "ending",
+                                         "abandoned", "settling", METRICS_OTHER};
+    enum { STATES = sizeof(states) / sizeof(states[0]) };
+    int64_t counts[STATES] = {0};
+    for (size_t i = 0; i < status->run_count; i++) {
+        size_t state = 0;
+        while (state < STATES - 1 && strcmp(status->runs[i].state, states[state]) != 0)
+            state++;
+        counts[state]++;
+    }
+    head(text, "reeve_runs", "gauge", "Live runs by state.");
+    for (size_t state = 0; state < STATES; state++)
+        put(text, "reeve_runs{state=\"%s\"} %" PRId64 "\n", states[state], counts[state]);
+}
+
 static void put_runs(struct text *text, const struct metrics_facts *facts)
 {
-    static const char *const states[] = {"starting", "running", "ending", "settling"};
     const struct status *status = facts->status;
     int64_t taken = 0;
-    head(text, "reeve_runs", "gauge", "Live runs by state.");
-    for (size_t state = 0; state < sizeof(states) / sizeof(states[0]); state++) {
-        int64_t count = 0;
-        for (size_t i = 0; i < status->run_count; i++)
-            count += strcmp(status->runs[i].state, states[state]) == 0;
-        put(text, "reeve_runs{state=\"%s\"} %" PRId64 "\n", states[state], count);
-    }
+    put_run_states(text, status);
     head(text, "reeve_runs_ended_total", "counter", "Runs that have ended, by reason.");
     for (int end = RUN_EXITED; end <= RUN_LOST; end++)
         put(text, "reeve_runs_ended_total{reason=\"%s\"} %" PRId64 "\n",

@@ -36,25 +36,38 @@ static bool door_write(const char *path, const char *url)
     return written;
 }
 
-// On a desktop, and for a person: starts whatever its user has browse.
+// Starts whatever the desktop's user browses with, in a session of its own, as it is to outlive the
+// terminal.
+static bool browser_start(char *path)
+{
+    static const struct {
+        int fd, flags;
+    } streams[] = {{STDIN_FILENO, O_RDONLY}, {STDOUT_FILENO, O_WRONLY}, {STDERR_FILENO, O_WRONLY}};
+    char *const arguments[] = {OPENER, path, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    pid_t pid;
+    posix_spawn_file_actions_init(&actions);
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+        posix_spawn_file_actions_addopen(&actions, streams[i].fd, "/dev/null", streams[i].flags, 0);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    int failed = posix_spawnp(&pid, OPENER, &actions, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed == 0;
+}
+
+// For a person on a desktop alone. False: there is none, or no browser.
 static bool browser_open(const char *url)
 {
     const char *directory = getenv("XDG_RUNTIME_DIR");
     char path[PATH_MAX];
-    char *const arguments[] = {OPENER, path, NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t pid;
     if ((getenv("DISPLAY") == NULL && getenv("WAYLAND_DISPLAY") == NULL) || directory == NULL ||
         !isatty(STDOUT_FILENO) ||
-        snprintf(path, sizeof(path), "%s/" DOOR_NAME, directory) >= (int)sizeof(path) ||
-        !door_write(path, url))
+        snprintf(path, sizeof(path), "%s/" DOOR_NAME, directory) >= (int)sizeof(path))
         return false;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    int failed = posix_spawnp(&pid, OPENER, &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return failed == 0;
+    return door_write(path, url) && browser_start(path);
 }
 
 // "8377" of "http://127.0.0.1:8377/reeve/…".

@@ -9,15 +9,14 @@ RUN_OPTIONS=(--job outreach)
 
 scrape() { curl -sSf "http://127.0.0.1:$PORT/metrics" >"$WORK/metrics"; }
 
-# value SERIES: as it stands in the last scrape; a sum over all of those whose line begins so.
-value() {
+# value SERIES: as it stands in the last scrape; a sum over all of those whose line begins so. Whole numbers.
+value() { awk -v series="$1" 'index($0, series) == 1 { sum += $NF } END { print sum + 0 }' "$WORK/metrics"; }
+tokens() { awk -v kind="kind=\"$1\"" '/^reeve_exchange_tokens_total/ && index($0, kind) { sum += $NF } END { print sum + 0 }' "$WORK/metrics"; }
+dollars() {
     python3 -c 'import decimal, sys
-print(sum(decimal.Decimal(line.rsplit(" ", 1)[1]) for line in open(sys.argv[1]) if line.startswith(sys.argv[2])))' \
-        "$WORK/metrics" "$1"
+print(sum(decimal.Decimal(line.split()[-1]) for line in open(sys.argv[1]) if line.startswith("reeve_exchange_cost")))' \
+        "$WORK/metrics"
 }
-
-# counted NAME: of all jobs and models together.
-counted() { value "$1{"; }
 in_books() { jq -n "[inputs | select(.kind == \"messages\") | $1] | add // 0" "$FAKE_BOOKS"; }
 all_is_settled() { books_are_quiet && scrape && [ "$(value reeve_exchanges_in_flight)" = 0 ]; }
 
@@ -49,10 +48,10 @@ try_counts() {
             value 'reeve_exchanges_total{job="nightly",model="claude-opus-5-5"}')"
     equal "a model of nobody's makes no series" "1 0" \
         "$(value 'reeve_exchanges_total{job="nightly",model="other"}') $(grep -c claude-of-nobody "$WORK/metrics")"
-    equal "every exchange that the upstream has had is counted" "$(books_count)" "$(counted reeve_exchanges_total)"
+    equal "every exchange that the upstream has had is counted" "$(books_count)" "$(value reeve_exchanges_total)"
     for kind in input output; do
         equal "$kind tokens are the upstream's" "$(in_books ".usage.${kind}_tokens // 0")" \
-            "$(value_of_kind $kind)"
+            "$(tokens $kind)"
     done
     equal "errors of the upstream by status" "1 1" "$(value 'reeve_upstream_errors_total{status="400"}') $(
         value 'reeve_upstream_errors_total{status="404"}')"
@@ -61,13 +60,7 @@ try_counts() {
     equal "runs by how they ended" "4" "$(value 'reeve_runs_ended_total{reason="exited"}')"
     equal "dollars are what the ceilings count" \
         "$("$REEVE" status --json | jq -r '.ceilings[] | select(.scope == "box" and .period == "day").settled')" \
-        "$(counted reeve_exchange_cost_dollars_total)"
-}
-
-value_of_kind() {
-    python3 -c 'import sys
-print(sum(int(line.split()[-1]) for line in open(sys.argv[1])
-          if line.startswith("reeve_exchange_tokens_total") and f"kind=\"{sys.argv[2]}\"" in line))' "$WORK/metrics" "$1"
+        "$(dollars)"
 }
 
 try_refusals() {
@@ -86,7 +79,7 @@ try_refusals() {
 logged() { grep '^exchange ' "$WORK/serve.log" | grep -o " $1=[0-9.]*" | cut -d= -f2 | awk '{ sum += $1 } END { print sum + 0 }'; }
 
 try_log() {
-    equal "the log has the same tokens under OpenTelemetry's name" "$(value_of_kind output)" \
+    equal "the log has the same tokens under OpenTelemetry's name" "$(tokens output)" \
         "$(logged gen_ai.usage.output_tokens)"
     check "and says who asked for what, and what answered" grep -qE \
         '^exchange .* job=outreach .*gen_ai.provider.name=anthropic gen_ai.request.model=claude-haiku-5-5 gen_ai.response.model=claude-haiku-5-5 http.response.status_code=200 ' \

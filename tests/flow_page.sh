@@ -51,6 +51,20 @@ try_doors() {
     equal "as JSON, too" "$PORT 120" "$("$REEVE" status --open --json | jq -r '"\(.url | split("/")[2] | split(":")[1]) \(.valid_s)"')"
 }
 
+# On a desktop a browser is started, and the link is in none of its arguments.
+try_desktop() {
+    command -v script >/dev/null || { skip "a browser opens the link" "script(1) is not installed" && return; }
+    mkdir "$WORK/bin"
+    printf '#!/bin/sh\ncp -p "$1" "%s/door"; echo "$@" >"%s/arguments"\n' "$WORK" "$WORK" >"$WORK/bin/xdg-open"
+    chmod +x "$WORK/bin/xdg-open"
+    DISPLAY=:0 XDG_RUNTIME_DIR=$WORK PATH=$WORK/bin:$PATH script -qec "'$REEVE' status --open" /dev/null \
+        </dev/null >"$WORK/said"
+    check "a browser is started where there is a desktop" wait_until 10 test -s "$WORK/arguments"
+    equal "its arguments are a file of its user's alone" "$WORK/reeve-page.html 600" \
+        "$(cat "$WORK/arguments") $(stat -c %a "$WORK/door")"
+    equal "which goes on to the link" "$(grep -o 'http://[^ ]*' "$WORK/said" | tr -d '\r')" "$(grep -o 'http://[^"]*' "$WORK/door")"
+}
+
 cookie_of() { awk '$6 == "reeve_page" { print $6 "=" $7 }' "$WORK/$1.jar"; }
 
 try_events() {
@@ -83,10 +97,21 @@ try_crowd() {
 
 nobody_looks() { curl -sS "http://127.0.0.1:$PORT/metrics" | grep -q '^reeve_page_viewers 0$'; }
 
-# A restart goes on with what was spent; sessions end.
+# A restart goes on with what was spent; sessions end. This time it listens for other machines, too.
 try_restart() {
+    local address
     stop "$SERVE_PID"
-    start_reeve || not_ok "reeve serve starts again"
+    start_reeve --listen "0.0.0.0:$PORT" || not_ok "reeve serve starts again"
+    address=$(hostname -I | tr ' ' '\n' | grep -m1 '\.')
+    if [ -n "$address" ]; then
+        equal "another machine is shown nothing" "403 403 401" \
+            "$(for path in /reeve/ /metrics /v1/models; do
+                curl -sS -o /dev/null -w '%{http_code}\n' "http://$address:$PORT$path"
+            done | paste -sd' ')"
+    else
+        skip "another machine is shown nothing" "this machine has no address but loopback's"
+    fi
+    equal "a link leads to this one" "http://127.0.0.1:$PORT" "$(link | sed 's,/reeve/.*,,')"
     equal "a restart ends the sessions" 401 "$(get /reeve/ -b "$WORK/session.jar")"
     new_session session
     listen again
@@ -102,6 +127,13 @@ run_for_long() {
 }
 run_is_there() { "$REEVE" status --json | jq -e ".runs[] | select(.job == \"$1\" and .exchanges > 0)"; }
 run_waits() { "$REEVE" status --json | jq -e ".waiting[] | select(.job == \"$1\")"; }
+
+end_runs() {
+    local pid
+    for pid in $("$REEVE" status --json | jq '.waiting[].pid'); do kill "$pid"; done
+    "$REEVE" kill $("$REEVE" status --json | jq -r '.runs[].run')
+    wait_until 20 eval '[ "$("$REEVE" status --json | jq ".runs | length")" = 0 ]'
+}
 
 try_browser() {
     local reason status=0
@@ -121,6 +153,7 @@ try_browser() {
     (cd "$PAGE" && timeout 120 node page.mjs "http://127.0.0.1:$PORT" "$(link)" "$(link)" "$PAGE/screenshots") \
         >"$WORK/browser.out" 2>"$WORK/browser.log" || not_ok "the browser's script ends well"
     cat "$WORK/browser.out"
+    end_runs
     ! grep -q '^not ok' "$WORK/browser.out" || FLOW_FAILED=1
 }
 
@@ -128,6 +161,7 @@ cat >"$WORK/reeve.conf" <<END
 [Reeve]
 Ledger=host=/nonexistent
 TimeZone=Europe/Berlin
+ListenAnywhere=yes
 Slots=2
 CostMaxPerDay=\$5
 [Job outreach]
@@ -142,6 +176,7 @@ RUN_OPTIONS=(--job nightly)
 start_fake --accept "$SECRET" || not_ok "the fake starts"
 start_reeve || not_ok "reeve serve starts"
 try_doors
+try_desktop
 try_events
 try_crowd
 try_restart

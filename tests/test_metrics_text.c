@@ -105,6 +105,11 @@ START_TEST(the_status_is_in_it)
 {
     make();
     ck_assert(has("reeve_runs{state=\"running\"} 1"));
+    ck_assert(has("reeve_runs{state=\"other\"} 0"));
+    snprintf(message.status.runs[0].state, sizeof(message.status.runs[0].state), "new-in-2027");
+    make();
+    ck_assert(has("reeve_runs{state=\"running\"} 0"));
+    ck_assert(has("reeve_runs{state=\"other\"} 1"));
     ck_assert(has("reeve_slots 2"));
     ck_assert(has("reeve_slots_taken 1"));
     ck_assert(has("reeve_runs_waiting 1"));

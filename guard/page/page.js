@@ -332,6 +332,8 @@ function troubles(now) {
     for (const each of now.ceilings)
         if (shareOf(each) >= WARN)
             found.push([level(shareOf(each)), `${ceilingName(each)}: ${Math.floor(100 * shareOf(each))}% of its ceiling`]);
+    const alone = now.runs.filter(run => run.state === "adrift" || run.state === "abandoned").length;
+    if (alone > 0) found.push(["warn", `${plural(alone, "run has", "runs have")} lost the supervisor`]);
     const near = now.runs.filter(run => run.cost_max_usd !== null && Number(run.cost_usd) >= WARN * Number(run.cost_max_usd) ||
         run.tokens_max !== null && run.counted_tokens >= WARN * run.tokens_max).length;
     if (near > 0) found.push(["warn", `${plural(near, "run is", "runs are")} near a ceiling`]);

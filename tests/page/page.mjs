@@ -120,7 +120,7 @@ async function tryKeyboard(page) {
     await page.locator("#pause").focus();
     await page.keyboard.press("Space");
     const paused = await page.textContent("#as-of");
-    await page.waitForTimeout(2200);
+    await page.waitForTimeout(1500);
     equal("Pause stops it", [paused, "Resume"], [await page.textContent("#as-of"), await page.textContent("#pause")]);
     await page.keyboard.press("Space");
     await page.waitForFunction(clock => document.querySelector("#as-of").textContent !== clock, paused);
@@ -133,7 +133,7 @@ async function tryLooks(page) {
         ["phone", 390, 844, "light"], ["phone-dark", 390, 844, "dark"]]) {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme });
-        await page.waitForTimeout(600);
+        await page.waitForTimeout(450); // bars move
         await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true });
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         say(`${name}: nothing is wider than the screen`, wide <= 0, `${wide} px`);
