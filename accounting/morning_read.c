@@ -120,11 +120,20 @@ static size_t first_day_of(const struct morning_report *report, int64_t seen_us)
 }
 
 // The rows come by job and day.
+static size_t count_jobs(const PGresult *result)
+{
+    size_t count = 0;
+    for (int row = 0; row < PQntuples(result); row++)
+        count += row == 0 || strcmp(PQgetvalue(result, row, DAY_JOB),
+                                    PQgetvalue(result, row - 1, DAY_JOB)) != 0;
+    return count;
+}
+
 static int take_days(const PGresult *result, struct morning_report *report, struct error *err)
 {
     int count = PQntuples(result);
     struct morning_job *job = NULL;
-    report->jobs = calloc((size_t)count + 1, sizeof(*report->jobs));
+    report->jobs = calloc(count_jobs(result) + 1, sizeof(*report->jobs));
     if (report->jobs == NULL)
         return no_memory(err);
     for (int row = 0; row < count; row++) {

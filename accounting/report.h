@@ -47,6 +47,7 @@ struct report {
     struct report_row *rows; // days and runs in order, the rest by falling cost
     size_t row_count;
     struct report_row total;
+    int64_t equivalent_pico_usd; // part of the total that a subscription covers; the caller knows
 };
 
 // Reads a report; end it with report_done(). -ENOENT: the ledger has no tables yet.

@@ -137,8 +137,11 @@ static void write_notes(const struct report *report, FILE *stream)
 {
     char cost[MONEY_TEXT_MAX];
     const struct report_row *total = &report->total;
-    if (total->estimated > 0 || total->unknown_models > 0)
+    if (total->estimated > 0 || total->unknown_models > 0 || report->equivalent_pico_usd > 0)
         putc('\n', stream);
+    if (report->equivalent_pico_usd > 0)
+        fprintf(stream, "API-equivalent: %s of the cost; a subscription covers it\n",
+                money_format_short(report->equivalent_pico_usd, cost));
     if (total->estimated > 0)
         fprintf(stream, "~ %" PRId64 " of %" PRId64 " exchanges estimated: %s of the cost\n",
                 total->estimated, total->exchanges,
@@ -234,11 +237,12 @@ static int write_json(const struct report *report, FILE *stream, struct error *e
         complete = json_object_update_new(row, pack_sums(&report->rows[i])) == 0 &&
                    json_array_append_new(rows, row) == 0;
     }
-    json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "since",
+    json_t *whole = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "since",
                               clock_format_utc(report->query.since_us, since), "until",
                               clock_format_utc(report->query.until_us, until), "time_zone",
                               report->query.time_zone, "by", report_by_name(report->query.by),
-                              "rows", rows, "total", pack_sums(&report->total));
+                              "rows", rows, "total", pack_sums(&report->total), "equivalent_usd",
+                              pack_money(report->equivalent_pico_usd));
     complete = complete && whole != NULL && json_dumpf(whole, stream, JSON_INDENT(2)) == 0;
     json_decref(whole);
     if (!complete)

@@ -68,12 +68,17 @@ const char *report_zone_find(char *name, size_t size)
     static const char database[] = "zoneinfo/";
     char target[256];
     const char *zone = getenv("TZ");
-    if (zone != NULL && *zone != '\0') {
-        snprintf(name, size, "%s", *zone == ':' ? zone + 1 : zone);
+    zone = zone != NULL && *zone == ':' ? zone + 1 : zone;
+    bool is_file = zone == NULL || *zone == '\0' || *zone == '/';
+    if (!is_file) {
+        snprintf(name, size, "%s", zone);
         return name;
     }
-    ssize_t length = readlink("/etc/localtime", target, sizeof(target) - 1);
-    target[length < 0 ? 0 : length] = '\0';
+    const char *file = zone == NULL || *zone == '\0' ? "/etc/localtime" : zone;
+    ssize_t length = readlink(file, target, sizeof(target) - 1);
+    if (length < 0) // no link: the file of the zone itself
+        length = snprintf(target, sizeof(target), "%.200s", file);
+    target[length] = '\0';
     const char *found = strstr(target, database);
     snprintf(name, size, "%s", found == NULL ? "UTC" : found + strlen(database));
     return name;

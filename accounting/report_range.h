@@ -14,5 +14,6 @@ int report_time_parse(const char *text, int64_t now_us, int64_t *time_us, struct
 // The first moment of the day `days` before the one that `now_us` is in.
 int64_t report_day_start(int64_t now_us, int days);
 
-// The process's zone as a name that Postgres knows: $TZ, what /etc/localtime points to, or "UTC".
+// The process's zone as a name that Postgres knows: $TZ, what the file in it or /etc/localtime is a
+// link to, or "UTC".
 const char *report_zone_find(char *name, size_t size);

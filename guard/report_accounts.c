@@ -2,8 +2,8 @@
 #include "report_accounts.h"
 
 #include "credential_file.h"
+#include "credential_places.h"
 
-#include <dirent.h>
 #include <string.h>
 
 static void add_limit(struct report_accounts *accounts, const char *job, enum morning_period period,
@@ -25,24 +25,23 @@ static void add_account(struct report_accounts *accounts, const char *name, bool
         (struct morning_account){kept, is_subscription, monthly_fee_pico_usd};
 }
 
-// Only the type is of interest; the secret is wiped.
-static void add_stored(struct report_accounts *accounts, const struct paths *paths)
+// What only a file says of a credential is its type; the secret is wiped.
+static int visit_place(const struct credential_place *place, void *context, struct error *err)
 {
-    char directory[PATH_MAX], path[PATH_MAX];
-    struct error err;
-    DIR *listing =
-        paths_in_state(paths, "credentials", directory, &err) == 0 ? opendir(directory) : NULL;
-    if (listing == NULL)
-        return;
-    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;) {
-        struct credential_secret secret = {0};
-        if (config_name_is_valid(entry->d_name) &&
-            snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) < (int)sizeof(path) &&
-            credential_file_read(path, CREDENTIAL_ANY, &secret, &err) == 0)
-            add_account(accounts, entry->d_name, secret.type != CREDENTIAL_API_KEY, 0);
-        explicit_bzero(&secret, sizeof(secret));
+    struct report_accounts *accounts = context;
+    const struct config_credential *section = place->section;
+    struct credential_secret secret = {0};
+    (void)err;
+    if (section != NULL) {
+        add_account(accounts, place->name, section->type != CONFIG_CREDENTIAL_API_KEY,
+                    section->monthly_fee_pico_usd);
+        return 0;
     }
-    closedir(listing);
+    struct error unread; // by whoever may not: it counts as billed by use
+    if (credential_file_read(place->path, CREDENTIAL_ANY, &secret, &unread) == 0)
+        add_account(accounts, place->name, secret.type != CREDENTIAL_API_KEY, 0);
+    explicit_bzero(&secret, sizeof(secret));
+    return 0;
 }
 
 void report_accounts_collect(struct report_accounts *accounts, const struct config *config,
@@ -59,11 +58,15 @@ void report_accounts_collect(struct report_accounts *accounts, const struct conf
         add_limit(accounts, job->name, MORNING_PER_MONTH, false, job->cost_max_per_month_pico_usd);
         add_limit(accounts, job->name, MORNING_PER_DAY, true, job->tokens_max_per_day);
     }
-    for (size_t i = 0; i < config->credential_count; i++) {
-        const struct config_credential *each = &config->credentials[i];
-        add_account(accounts, each->name, each->type != CONFIG_CREDENTIAL_API_KEY,
-                    each->monthly_fee_pico_usd);
-    }
-    if (config->credential_count == 0)
-        add_stored(accounts, paths);
+    struct error
+        err; // where nothing is stored, or this user may not look, the sections have been seen
+    credential_places_each(config, paths, true, visit_place, accounts, &err);
+}
+
+bool report_accounts_is_subscription(const struct report_accounts *accounts, const char *name)
+{
+    for (size_t i = 0; i < accounts->account_count; i++)
+        if (strcmp(accounts->accounts[i].name, name) == 0)
+            return accounts->accounts[i].is_subscription;
+    return false;
 }

@@ -23,3 +23,6 @@ struct report_accounts {
 // use.
 void report_accounts_collect(struct report_accounts *accounts, const struct config *config,
                              const struct paths *paths);
+
+// Whether that credential is a subscription's.
+bool report_accounts_is_subscription(const struct report_accounts *accounts, const char *name);

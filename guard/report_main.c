@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "ledger_source.h"
 #include "report.h"
+#include "report_accounts.h"
 #include "report_format.h"
 #include "report_morning.h"
 #include "report_range.h"
@@ -165,6 +166,26 @@ static int make_query(const struct report_options *options, struct report_query 
     return code;
 }
 
+// What of the table's total is a subscription's: the same time once more, by credential.
+static int find_equivalent(const struct ledger_source *source, struct report *report,
+                           struct error *err)
+{
+    struct report by_credential = {0};
+    struct report_query query = report->query;
+    struct report_accounts *accounts = calloc(1, sizeof(*accounts));
+    if (accounts == NULL)
+        return error_set(err, -ENOMEM, "no memory for the accounts");
+    report_accounts_collect(accounts, &source->config, &source->paths);
+    query.by = REPORT_BY_CREDENTIAL;
+    int code = report_read(source->ledger, &query, &by_credential, err);
+    for (size_t i = 0; code == 0 && i < by_credential.row_count; i++)
+        if (report_accounts_is_subscription(accounts, by_credential.rows[i].key))
+            report->equivalent_pico_usd += by_credential.rows[i].cost_pico_usd;
+    report_done(&by_credential);
+    free(accounts);
+    return code;
+}
+
 static int print_table(const struct report_options *options, struct error *err)
 {
     struct ledger_source source = {0};
@@ -177,6 +198,8 @@ static int print_table(const struct report_options *options, struct error *err)
         code = ledger_source_open(&source, err);
     if (code == 0)
         code = report_read(source.ledger, &query, &report, err);
+    if (code == 0)
+        code = find_equivalent(&source, &report, err);
     if (code == 0)
         code = report_write(&report, options->format, stdout, err);
     report_done(&report);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 // All that a report is made from.
@@ -79,6 +80,15 @@ static int find_day(const struct report_morning_options *options, const struct t
     return 0;
 }
 
+// A terminal that has colours, and a user who wants them (https://no-color.org).
+static bool is_for_colour(FILE *stream)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    return isatty(fileno(stream)) && (no_colour == NULL || *no_colour == '\0') &&
+           (terminal == NULL || strcmp(terminal, "dumb") != 0);
+}
+
 static int write_report(const struct morning_report *report, enum report_format format,
                         FILE *stream, struct error *err)
 {
@@ -95,7 +105,7 @@ static int write_report(const struct morning_report *report, enum report_format 
     else if (code == 0 && format == REPORT_HTML)
         report_write_html(&document, stream);
     else if (code == 0)
-        report_write_text(&document, isatty(fileno(stream)), stream);
+        report_write_text(&document, is_for_colour(stream), stream);
     report_document_done(&document);
     return code;
 }

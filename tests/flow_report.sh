@@ -68,9 +68,13 @@ try_text() {
         <(tr '\n' ' ' <"$WORK/report.txt" | sed 's/   */ /g; s/ ! /\n! /g; s/ 44 retries/\n/')
     check "a subscription is API-equivalent, beside its fee" \
         grep -q 'Subscriptions *\$200.00  a month' "$WORK/report.txt"
+    check "so it is under a table of any time" grep -q '^API-equivalent: \$21.72 of the cost; a subscription covers it$' \
+        <("$REEVE" report --config "$WORK/reeve.conf" --by model --since 2026-11-24 --until 2026-11-25)
     check "no escape sequence gets into a file" bash -c "! grep -q $'\x1b' '$WORK/report.txt'"
     check "a terminal has colour, and 80 columns" python3 - "$REEVE" "$WORK/reeve.conf" <<'PYTHON'
 import os, pty, re, sys
+os.environ.pop("NO_COLOR", None)
+os.environ["TERM"] = "xterm"
 output = b""
 def read(fd):
     global output

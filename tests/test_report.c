@@ -417,6 +417,10 @@ START_TEST(times_are_read_in_the_zone)
     ck_assert_str_eq(report_zone_find(zone, sizeof(zone)), "Europe/Berlin");
     setenv("TZ", ":America/New_York", 1);
     ck_assert_str_eq(report_zone_find(zone, sizeof(zone)), "America/New_York");
+    setenv("TZ", ":/usr/share/zoneinfo/Asia/Tokyo", 1);
+    ck_assert_str_eq(report_zone_find(zone, sizeof(zone)), "Asia/Tokyo");
+    setenv("TZ", "/no/such/file", 1);
+    ck_assert_str_eq(report_zone_find(zone, sizeof(zone)), "UTC");
 }
 END_TEST
 
