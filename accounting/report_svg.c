@@ -9,7 +9,7 @@
 // half.
 #define WIDTH_DAYS 940
 #define WIDTH 450
-#define HEIGHT 190
+#define HEIGHT 194
 #define TOP 26     // room for the largest value's text
 #define BOTTOM 168 // of the bars; below are their labels
 #define PARTS_TOP 12
@@ -104,7 +104,7 @@ static void write_columns(const struct document_block *plot, FILE *stream)
         if (is_telling)
             put_label(stream, edge, BOTTOM - height - 5, anchor, bar->text);
         if (has_label(plot, i))
-            put_label(stream, plot->plot == PLOT_STEPS ? x + 1 : edge, BOTTOM + 15,
+            put_label(stream, plot->plot == PLOT_STEPS ? x + 1 : edge, BOTTOM + 17,
                       plot->plot == PLOT_STEPS ? "start" : anchor, bar->label);
         putc('\n', stream);
     }

@@ -80,7 +80,7 @@ def read(fd):
     global output
     data = os.read(fd, 65536)
     output += data
-    return b""
+    return data
 pty.spawn([sys.argv[1], "report", "--config", sys.argv[2], "--day", "2026-11-24"], read)
 assert b"\x1b[31m" in output
 assert max(len(re.sub(rb"\x1b\[\d*m", b"", line)) for line in output.split(b"\r\n")) <= 80
