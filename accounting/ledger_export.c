@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const tables[] = {"exchange", "run", "job", "alert", "price", "quarantine"};
+static const char *const tables[] = {"exchange", "run",        "job",         "alert",
+                                     "price",    "quarantine", "source_state"};
 
 // The columns of a table as a select list: times in UTC whatever the session's zone, and in JSON
 // money as text, since readers of JSON take numbers for floating point.

@@ -164,7 +164,7 @@ static int move_all(struct ledger *source, struct move *move, struct error *err)
         {LEDGER_JOB, "true"},      {LEDGER_RUN_OPEN, "opened_at IS NOT NULL"},
         {LEDGER_EXCHANGE, "true"}, {LEDGER_RUN_CLOSE, "closed_at IS NOT NULL"},
         {LEDGER_ALERT, "true"},    {LEDGER_QUARANTINE, "true"},
-        {LEDGER_PRICE, "true"},
+        {LEDGER_PRICE, "true"},    {LEDGER_SOURCE_STATE, "true"},
     };
     int code = 0;
     for (size_t i = 0; code == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)

@@ -78,6 +78,17 @@ static const struct ledger_layout layouts[] = {
             {"request_usd", "numeric"}, {"us_geo_multiplier", "numeric"},
             {"batch_multiplier", "numeric"}, {"source", "text"}),
     },
+    [LEDGER_SOURCE_STATE] = {
+        // What is done stays done; else the greater number is the later one.
+        .name = "source_state", .key = "job, key",
+        .replace_if = "source_state.state <> 'done' AND"
+                      " (excluded.state = 'done' OR source_state.fence < excluded.fence)",
+        COLUMNS(
+            {"job", "text"}, {"key", "text"}, {"state", "text"}, {"fence", "bigint"},
+            {"holder", "text"}, {"host", "text"}, {"whole_run", "boolean"}, {"ttl_us", "bigint"},
+            {"claimed_at", "timestamptz"}, {"expires_at", "timestamptz"},
+            {"done_at", "timestamptz"}, {"result", "json"}),
+    },
 };
 // clang-format on
 

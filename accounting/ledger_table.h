@@ -17,6 +17,7 @@ enum ledger_table {
     LEDGER_ALERT,
     LEDGER_QUARANTINE,
     LEDGER_PRICE,
+    LEDGER_SOURCE_STATE, // written by moves alone, see source_state.h
     LEDGER_TABLES,
 };
 

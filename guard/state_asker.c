@@ -26,12 +26,13 @@ static pid_t find_parent(pid_t pid)
     return name_end != NULL && sscanf(name_end + 1, " %*c %d", &parent) == 1 ? parent : -1;
 }
 
-// The run that the process is in. -EPERM: that cannot be seen.
+// The run that the process is in. -EPERM: that cannot be seen, and so it is for the kernel's 0, a
+// process of another pid namespace.
 static int find_by_process(struct run_registry *registry, pid_t pid, struct live_run **run,
                            struct error *err)
 {
     struct live_run *found = NULL;
-    pid_t ancestor = pid;
+    pid_t ancestor = pid > 0 ? pid : -1;
     for (int i = 0; found == NULL && ancestor > 0; i++) {
         found = run_registry_find_supervised(registry, ancestor);
         ancestor = i < ANCESTORS_MAX ? find_parent(ancestor) : -1;

@@ -98,6 +98,19 @@ try_takeover() {
     equal "and is taken over, under the next number" "0 2" "$CODE $(cat "$WORK/out")"
 }
 
+# A run and its key outlive the daemon.
+try_restart() {
+    starts survivor stays "until test -e $WORK/over; do sleep 0.05; done"
+    local survivor=$STARTED_PID
+    stop "$SERVE_PID" KILL
+    check "the daemon starts again" serve "$HERE"
+    run --key stays -- touch "$WORK/twice"
+    equal "over a restart of the daemon, what is running is refused" 75 "$CODE"
+    touch "$WORK/over"
+    wait "$survivor"
+    equal "and is done when it ends" "0 done" "$? $(state_of stays)"
+}
+
 try_inside() {
     cat >"$WORK/agent.sh" <<END
 reeve=$REEVE
@@ -222,6 +235,7 @@ fi
 try_done
 try_running
 try_takeover
+try_restart
 try_inside
 try_operator
 if [ -x "$PGBOUNCER" ]; then

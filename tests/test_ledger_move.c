@@ -127,11 +127,25 @@ static char *read_table(struct ledger *ledger, const char *table)
     return strdup(PQgetvalue(result, 0, 0));
 }
 
+// A key, with its state, number, end and result.
+static void add_state(struct ledger *ledger, const char *key, const char *values)
+{
+    char statement[512];
+    snprintf(
+        statement, sizeof(statement),
+        "INSERT INTO reeve.source_state (job, key, holder, host, whole_run, ttl_us, claimed_at,"
+        " expires_at, state, fence, done_at, result)"
+        " VALUES ('job', '%s', 'run-1', 'box', true, 1, now(), now(), %s)",
+        key, values);
+    ck_assert_success(ledger_execute(ledger, statement, err));
+}
+
 START_TEST(copy_is_the_same_and_repeating_adds_nothing)
 {
-    static const char *const tables[] = {"job",   "run",        "exchange",   "alert",
-                                         "price", "quarantine", "feed_cursor"};
+    static const char *const tables[] = {"job",   "run",        "exchange",    "alert",
+                                         "price", "quarantine", "feed_cursor", "source_state"};
     struct ledger_moved moved;
+    add_state(source, "done, held", "'done', 1, now(), '{\"pages\": 3}'");
     ck_assert_success(ledger_execute(
         source,
         "INSERT INTO reeve.quarantine VALUES"
@@ -159,6 +173,25 @@ START_TEST(place_that_the_target_has_passed_stays)
     ck_assert_success(ledger_execute(target, "UPDATE reeve.feed_cursor SET byte_offset = 99", err));
     ck_assert_success(ledger_move(source, target, &moved, err));
     ck_assert_str_eq(ledger_value(target, "SELECT byte_offset FROM reeve.feed_cursor"), "99");
+}
+END_TEST
+
+START_TEST(what_is_done_in_either_is_done)
+{
+    struct ledger_moved moved;
+    ck_assert_success(ledger_schema_migrate(target, NULL, err));
+    add_state(source, "a", "'done', 1, now(), NULL");
+    add_state(target, "a", "'held', 2, NULL, NULL");
+    add_state(source, "b", "'held', 3, NULL, NULL");
+    add_state(target, "b", "'done', 2, now(), NULL");
+    add_state(source, "c", "'free', 3, NULL, NULL");
+    add_state(target, "c", "'held', 2, NULL, NULL");
+    add_state(source, "d", "'free', 2, NULL, NULL");
+    add_state(target, "d", "'held', 3, NULL, NULL");
+    ck_assert_success(ledger_move(source, target, &moved, err));
+    ck_assert_str_eq(ledger_value(target, "SELECT string_agg(key || ' ' || state || ' ' || fence,"
+                                          " ', ' ORDER BY key) FROM reeve.source_state"),
+                     "a done 1, b done 2, c free 3, d held 3");
 }
 END_TEST
 
@@ -299,6 +332,7 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, copy_is_the_same_and_repeating_adds_nothing);
     tcase_add_test(cases, place_that_the_target_has_passed_stays);
+    tcase_add_test(cases, what_is_done_in_either_is_done);
     tcase_add_test(cases, exchange_with_another_cost_is_found);
     tcase_add_test(cases, right_books_pass_all_checks);
     tcase_add_test(cases, each_fault_is_found_by_its_check);
