@@ -62,7 +62,7 @@ $(LIBRARY): $(filter-out $(BUILD)/guard/main.o $(BUILD)/guard/elsewhere.o,$(OBJE
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $($(firstword $(subst /, ,$*))_INCLUDES) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $($(firstword $(subst /, ,$*))_INCLUDES) -MMD -MP -c -o $@ $<
 
 # Sources that embed data are rebuilt when the data changes.
 $(BUILD)/accounting/embedded.o: $(wildcard sql/* guard/page/*)

@@ -1,16 +1,17 @@
 #!/bin/bash
 # Makes the disk of the test guest, and prints the folder that it is in: image.sh uml|qemu PACKAGE.deb
 #
-# A small system of the host's own release, with systemd and all that the package asks for, but not the
-# package. It boots, unpacks the archive that is its second disk, runs tests/vm/guest.sh out of it, and
-# turns itself off. Cached by the hash of its recipe, in build/vm. Needs root, and the network.
+# A small system of the host's own release ($VM_SUITE: of another, as the package then is), with systemd
+# and all that the package asks for, but not the package. It boots, unpacks the archive that is its second
+# disk, runs tests/vm/guest.sh out of it, and turns itself off. Cached by the hash of its recipe, in
+# build/vm. Needs root, and the network.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 KIND=$1 DEB=$2
 CACHE=$PWD/build/vm
 SIZE=1600M # of the disk, which is sparse
-SUITE=$(. /etc/os-release && echo "$VERSION_CODENAME")
+SUITE=${VM_SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 PACKAGES=(systemd systemd-sysv dbus dbus-user-session libpam-systemd udev postgresql curl ca-certificates
     procps libevent-2.1-7 libevent-core-2.1-7)
 [ "$KIND" = uml ] || PACKAGES+=(linux-image-cloud-amd64 initramfs-tools)
@@ -61,9 +62,9 @@ make_image() {
 
 mapfile -t -O ${#PACKAGES[@]} PACKAGES < <(depends)
 recipe=$(cat "$0" <(echo "$KIND $SUITE ${PACKAGES[*]}") | sha256sum | cut -c1-12)
-folder=$CACHE/$KIND-$recipe
+folder=$CACHE/$KIND-$SUITE-$recipe
 if [ ! -d "$folder" ]; then
-    rm -rf "$CACHE/$KIND"-* # of older recipes
+    rm -rf "$CACHE/$KIND-$SUITE"-* # of older recipes
     mkdir -p "$folder.new"
     make_image "$folder.new" >"$CACHE/$KIND.log" 2>&1 ||
         { tail -n 5 "$CACHE/$KIND.log" >&2 && exit 1; }
