@@ -49,6 +49,7 @@
 
 #define CONNECTIONS_WARM 1
 #define DRAIN_MAX_S 600
+#define DRAIN_TICKS_PER_S 20 // while it drains, who asks anew waits for its successor
 #define REFUSALS_MAX 512
 #define FILES_OTHER_MAX 256 // journal, ledger feed, control connections
 #define FILES_MAX                                                                                  \
@@ -85,7 +86,7 @@ struct serve {
     struct ledger_catch_up_options feed_options;
     char free_refusals[REFUSALS_MAX];
     int64_t started_at_us;
-    int64_t drain_left_s;
+    int drain_ticks_left;
     bool draining;
 };
 
@@ -96,8 +97,9 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
     struct serve *serve = context;
     (void)fd;
     (void)what;
-    bool done = serve->proxy.exchange_count == 0 && !credential_keeper_is_refreshing(serve->keeper);
-    if (done || --serve->drain_left_s <= 0)
+    bool done = serve->proxy.exchange_count == 0 && server_is_idle(serve->server) &&
+                !credential_keeper_is_refreshing(serve->keeper);
+    if (done || --serve->drain_ticks_left <= 0)
         event_base_loopexit(serve->base, NULL);
 }
 
@@ -111,12 +113,12 @@ static void on_signal(evutil_socket_t signal_number, short what, void *context)
         return;
     }
     serve->draining = true;
-    serve->drain_left_s = DRAIN_MAX_S;
+    serve->drain_ticks_left = DRAIN_MAX_S * DRAIN_TICKS_PER_S;
     log_event(LOG_NOTICE, "stopping", "signal", log_int(signal_number), "exchanges",
               log_int(serve->proxy.exchange_count), NULL);
     sd_notify(0, "STOPPING=1");
     server_stop(serve->server);
-    event_add(serve->drain, &(struct timeval){1, 0});
+    event_add(serve->drain, &(struct timeval){.tv_usec = 1000000 / DRAIN_TICKS_PER_S});
     on_drain(-1, 0, serve);
 }
 

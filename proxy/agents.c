@@ -13,7 +13,10 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#define STOP_PATIENCE_US INT64_C(1000000) // with a new connection, for the first byte
 
 static void agent_free(struct agent *agent)
 {
@@ -91,13 +94,27 @@ void agents_sweep(struct agents *agents)
     }
 }
 
+// Nobody connects without something to ask; to close then would lose a request, not only a
+// connection.
+static bool has_request_on_its_way(const struct agent *agent)
+{
+    char byte;
+    bool is_new = !agent->keep_alive; // else it has been served, and kept
+    return is_new || recv(agent->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void agents_stop(struct agents *agents)
 {
+    int64_t patience_us = clock_monotonic_us() + STOP_PATIENCE_US;
     agents->stopping = true;
     for (struct agent *agent = LIST_FIRST(&agents->open), *next; agent != NULL; agent = next) {
         next = LIST_NEXT(agent, link);
-        if (agent->state == AGENT_HEAD && agent->input_length == 0)
+        if (agent->state != AGENT_HEAD || agent->input_length > 0)
+            continue;
+        if (!has_request_on_its_way(agent))
             agent_close(agent);
+        else if (agent->deadline_us > patience_us)
+            agent->deadline_us = patience_us;
     }
 }
 

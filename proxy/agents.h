@@ -22,7 +22,8 @@ void agents_accept(struct agents *agents, int fd);
 // Closes whoever has let a deadline pass. To be called every second or so.
 void agents_sweep(struct agents *agents);
 
-// From now on connections close after the answer at hand; those between two requests at once.
+// From now on connections close after the answer at hand; those between two requests at once. One
+// on which a request is on its way, as it is new or bytes have come, is served first.
 void agents_stop(struct agents *agents);
 
 size_t agents_count(const struct agents *agents);

@@ -187,6 +187,11 @@ void server_stop(struct server *server)
     agents_stop(server->agents);
 }
 
+bool server_is_idle(const struct server *server)
+{
+    return agents_count(server->agents) == 0;
+}
+
 void server_free(struct server *server)
 {
     if (server == NULL)

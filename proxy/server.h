@@ -17,8 +17,11 @@ struct server;
 int server_new(struct server **server, struct event_base *base, const char *address, bool anywhere,
                int listen_fd, struct proxy *proxy, struct error *err);
 
-// Takes no more connections, and closes those that are between two requests.
+// Takes no more connections, and closes each once it is between two requests.
 void server_stop(struct server *server);
+
+// Whether no connection is open.
+bool server_is_idle(const struct server *server);
 
 // Closes everything. Exchanges must have ended.
 void server_free(struct server *server);

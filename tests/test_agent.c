@@ -414,6 +414,9 @@ END_TEST
 START_TEST(stopping_ends_idle_connections_at_once_and_others_after_the_answer)
 {
     int idle = client;
+    deed = ANSWER_AT_END;
+    send_text(GET("/idle"));
+    assert_received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NOTHING);
     connect_client();
     deed = ANSWER_LATER;
     send_text(GET("/a"));
@@ -426,6 +429,36 @@ START_TEST(stopping_ends_idle_connections_at_once_and_others_after_the_answer)
     answer(true);
     assert_received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
                     END_OF_FILE);
+}
+END_TEST
+
+START_TEST(stopping_serves_a_request_that_is_on_its_way)
+{
+    static const char last[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    int kept = client;
+    deed = ANSWER_AT_END;
+    send_text(GET("/kept"));
+    assert_received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NOTHING);
+    ck_assert_int_eq(send(kept, GET("/sent"), strlen(GET("/sent")), 0), (int)strlen(GET("/sent")));
+    connect_client(); // and nothing is sent yet
+    agents_stop(agents);
+    turn();
+    ck_assert_int_eq(closed, 0);
+    send_text(GET("/new"));
+    assert_received(last, END_OF_FILE);
+    close(client);
+    client = kept;
+    assert_received(last, END_OF_FILE);
+}
+END_TEST
+
+START_TEST(stopping_does_not_wait_for_a_new_connection_for_ever)
+{
+    agents_stop(agents);
+    skip(0);
+    ck_assert_int_eq(closed, 0);
+    skip(1);
+    ck_assert_int_eq(closed, 1);
 }
 END_TEST
 
@@ -642,6 +675,8 @@ int main(void)
     tcase_add_test(cases, leaving_is_told_once);
     tcase_add_test(cases, aborted_answer_is_cut_off);
     tcase_add_test(cases, stopping_ends_idle_connections_at_once_and_others_after_the_answer);
+    tcase_add_test(cases, stopping_serves_a_request_that_is_on_its_way);
+    tcase_add_test(cases, stopping_does_not_wait_for_a_new_connection_for_ever);
     tcase_add_loop_test(cases, broken_request_is_refused_and_the_connection_ends, 0,
                         sizeof(broken) / sizeof(broken[0]));
     tcase_add_test(cases, it_is_too_late_to_refuse_once_the_answer_has_begun);

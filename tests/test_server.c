@@ -281,6 +281,9 @@ START_TEST(stopped_server_takes_no_more)
     the_agents.closed(the_agents.context);
     turn();
     ck_assert_uint_eq(accepted_count, 0);
+    ck_assert(!server_is_idle(server));
+    told_count = 0;
+    ck_assert(server_is_idle(server));
     close(client);
 }
 END_TEST

@@ -5,30 +5,39 @@
 
 main_pid() { systemctl show --property MainPID --value reeve.service; }
 
-# Asks for something again and again until $WORK/enough is there; writes what failed to $WORK/refused.
+# Asks again and again, each time on a connection of its own, until $WORK/enough is there. Writes what
+# failed to $WORK/refused, and how long the answers took to $WORK/took.
 keep_asking() {
     while [ ! -e "$WORK/enough" ]; do
-        curl -sS --max-time 60 -o "$WORK/hello" http://127.0.0.1:8377/api/hello 2>>"$WORK/refused" || echo no >>"$WORK/refused"
+        curl -sS --fail --max-time 60 -o /dev/null -w '%{time_total}\n' -H "x-api-key: $JOB_KEY" \
+            -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' \
+            -d '{"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}' \
+            http://127.0.0.1:8377/v1/messages 2>>"$WORK/refused" >>"$WORK/took" || echo no >>"$WORK/refused"
         reeve status >/dev/null 2>>"$WORK/refused" || echo no >>"$WORK/refused"
-        echo asked >>"$WORK/asked"
     done
 }
 
+JOB_KEY=$(reeve job key ask)
 rm -f $SEEN/slow
 systemctl start reeve@slow.service
 check "a stream is on its way" wait_until 30 test -s $SEEN/slow
 before=$(main_pid)
 touch "$WORK/refused"
-keep_asking &
-asking=$!
-wait_until 10 test -e "$WORK/asked"
+asking=()
+for _ in 1 2 3 4; do
+    keep_asking &
+    asking+=($!)
+done
+wait_until 30 test -s "$WORK/took"
 check "the package is upgraded" dpkg --install /srv/build/reeve_*.deb
 equal "its daemon goes on" "$before" "$(main_pid)"
 systemctl restart reeve.service
 check "it can be restarted" systemctl --quiet is-active reeve.service
 check "it is another one" [ "$before" != "$(main_pid)" ]
+check "and twice more" bash -c 'systemctl restart reeve.service && systemctl restart reeve.service'
 touch "$WORK/enough"
-wait $asking
+wait "${asking[@]}"
+echo "    $(wc -l <"$WORK/took") requests, the longest of $(sort -n "$WORK/took" | tail -n 1) s"
 equal "nobody was refused meanwhile" "" "$(cat "$WORK/refused")"
 check "the run ends by itself" wait_until 30 run_is_over reeve@slow.service
 equal "its stream was not cut" 1 "$(grep -c '^event: message_stop' $SEEN/slow)"
