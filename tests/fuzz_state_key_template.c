@@ -15,7 +15,7 @@ static void require(bool condition)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error err = {0};
-    struct time_zone *zone;
+    struct time_zone *zone = NULL;
     char key[SOURCE_STATE_KEY_MAX];
     int64_t time_us = 0;
     if (size < sizeof(uint32_t))
