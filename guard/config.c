@@ -116,6 +116,7 @@ const struct config_option config_options[] = {
     REEVE("TokenScope", config_type_text, token_scope,
           "user:profile user:inference user:sessions:claude_code user:mcp_servers "
           "user:file_upload"),
+    REEVE("PressureMax", config_type_percent, pressure_max_percent, "infinity"),
     CREDENTIAL("Type", credential_type, type, "any"),
     CREDENTIAL("File", config_type_path, file, ""),
     CREDENTIAL("Priority", config_type_number, priority, "1"),

@@ -56,6 +56,7 @@ struct config_reeve {     // [Reeve]
     int64_t cost_max_per_month_pico_usd;
     int64_t tokens_max_per_day;
     int64_t memory_reserve_bytes;
+    int64_t pressure_max_percent; // of memory, above which no run starts
     int64_t ledger_behind_max_us; // that the books may not get into the ledger without an alert
     enum tokens_count tokens_count;
     enum config_unbounded unbounded;

@@ -2,6 +2,7 @@
 
 #include "cleanup.h"
 #include "config.h"
+#include "machine.h"
 #include "subcommands.h"
 
 #include <getopt.h>
@@ -11,11 +12,12 @@
 #include <string.h>
 #include <sysexits.h>
 
-static const char usage[] = "usage: reeve config check [--config FILE] [--json]\n"
-                            "       reeve config show [--config FILE] [--json]\n"
-                            "\n"
-                            "check reports every problem of the file (exit code 78); show writes\n"
-                            "the configuration in force, defaults included.\n";
+static const char usage[] =
+    "usage: reeve config check [--config FILE] [--json]\n"
+    "       reeve config show [--config FILE] [--json]\n"
+    "\n"
+    "check reports every problem of the file, and what this machine cannot\n"
+    "give (exit code 78); show writes the configuration in force, defaults included.\n";
 
 static void print_problems(const struct config_problems *problems)
 {
@@ -37,6 +39,15 @@ static void print_problems_json(const char *path, const struct config_problems *
     json_decref(json);
 }
 
+static void add_problem(const char *text, bool fatal, void *context)
+{
+    struct config_problems *problems = context;
+    (void)fatal;
+    if (problems->count < CONFIG_PROBLEMS_MAX)
+        snprintf(problems->text[problems->count], CONFIG_PROBLEM_MAX, "%s", text);
+    problems->count++;
+}
+
 // Loads the file and reports what is wrong with it. Returns the exit code.
 static int check(const char *path, bool json, bool say_ok, struct config *config)
 {
@@ -46,6 +57,11 @@ static int check(const char *path, bool json, bool say_ok, struct config *config
     if (problems == NULL)
         return EX_OSERR;
     int result = config_load(config, path, problems, &err);
+    if (result == 0 && say_ok) {
+        machine_check(config, machine_memory_bytes(), machine_read_pressure(MACHINE_PRESSURE_FILE),
+                      add_problem, problems);
+        result = problems->count == 0 ? 0 : -EINVAL;
+    }
     if (result < 0 && problems->count == 0)
         fprintf(stderr, "reeve config: %s\n", err.text);
     else if (json && say_ok)

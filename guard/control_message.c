@@ -75,9 +75,9 @@ static const struct field_table run_fields = TABLE(
     INTEGER(status_run, cost_max_pico_usd), INTEGER(status_run, counted_tokens),
     INTEGER(status_run, tokens_max), INTEGER(status_run, exchanges),
     INTEGER(status_run, exchanges_in_flight), TOKENS(status_run));
-static const struct field_table waiting_fields =
-    TABLE(TEXT(status_waiting, job), INTEGER(status_waiting, pid),
-          INTEGER(status_waiting, priority), INTEGER(status_waiting, since_us));
+static const struct field_table waiting_fields = TABLE(
+    TEXT(status_waiting, job), INTEGER(status_waiting, pid), INTEGER(status_waiting, priority),
+    INTEGER(status_waiting, since_us), TEXT(status_waiting, why));
 static const struct field_table credential_fields = TABLE(
     TEXT(status_credential, name), TEXT(status_credential, type), TEXT(status_credential, state),
     TEXT(status_credential, serves), TEXT(status_credential, fingerprint),
@@ -137,6 +137,7 @@ static const struct field_table message_fields[] = {
     [CONTROL_STATUS_REPLY] = TABLE(
         TEXT(status, version), TEXT(status, listen), TEXT(status, upstream), INTEGER(status, pid),
         INTEGER(status, started_at_us), INTEGER(status, now_us), INTEGER(status, slots),
+        INTEGER(status, memory_for_runs_bytes), INTEGER(status, memory_taken_bytes),
         INTEGER(status, exchanges_in_flight), INTEGER(status, ledger_lag_bytes),
         TEXT(status, ledger), LIST(status, runs, run_count, run_fields),
         LIST(status, waiting, waiting_count, waiting_fields),

@@ -175,6 +175,7 @@ struct status_waiting {
     int64_t pid;
     int64_t priority;
     int64_t since_us;
+    char why[CONTROL_TEXT_MAX]; // "all 2 slots are taken"
 };
 
 struct status_credential {
@@ -211,6 +212,8 @@ struct status {
     int64_t started_at_us;
     int64_t now_us;
     int64_t slots;
+    int64_t memory_for_runs_bytes; // LIMIT_NONE not known
+    int64_t memory_taken_bytes;    // MemoryMax= of all runs together
     int64_t exchanges_in_flight;
     int64_t ledger_lag_bytes;      // of journal that is not in the ledger yet
     char ledger[CONTROL_TEXT_MAX]; // "up to date", "behind: connection refused", …

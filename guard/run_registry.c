@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PRESSURE_LOOK_US 1000000 // while runs are held back; PSI's own averages move every 2 s
+#define QUEUE_TIMER_MAX_US (INT64_MAX / 2)
 #define JOB_DEFAULT "default" // of runs that name none
 
 void registered_enter(struct registered_run *run, enum registered_state state)
@@ -189,8 +191,10 @@ static void announce_queue(struct run_registry *registry)
     int64_t left_us = deadline_us - clock_monotonic_us();
     if (left_us < 0)
         left_us = 0;
+    if (registry->slots.queue != NULL && registry->slots.held_back && left_us > PRESSURE_LOOK_US)
+        left_us = PRESSURE_LOOK_US;
     struct timeval timeout = {.tv_sec = left_us / 1000000, .tv_usec = left_us % 1000000};
-    if (deadline_us == INT64_MAX)
+    if (left_us > QUEUE_TIMER_MAX_US)
         event_del(registry->queue_timer);
     else
         event_add(registry->queue_timer, &timeout);
@@ -200,6 +204,7 @@ static void announce_queue(struct run_registry *registry)
 static void advance_queue(struct run_registry *registry)
 {
     struct slot_ticket *ticket;
+    registry_read_pressure(registry);
     while ((ticket = slots_next(&registry->slots)) != NULL)
         grant(run_of_ticket(ticket));
     announce_queue(registry);
@@ -207,8 +212,10 @@ static void advance_queue(struct run_registry *registry)
 
 static void refuse_no_slot(struct registered_run *run)
 {
-    control_peer_refuse(run->peer, CONTROL_NO_SLOT, "all %zu slots are taken",
-                        run->registry->slots.total);
+    char why[CONTROL_TEXT_MAX];
+    registered_explain_wait(run, slots_obstacle(&run->registry->slots, &run->ticket), why,
+                            sizeof(why));
+    control_peer_refuse(run->peer, CONTROL_NO_SLOT, "%s", why);
     registered_forget(run);
 }
 
@@ -220,7 +227,7 @@ static void on_queue_timer(evutil_socket_t fd, short what, void *context)
     struct slot_ticket *ticket;
     while ((ticket = slots_expire(&registry->slots, clock_monotonic_us())) != NULL)
         refuse_no_slot(run_of_ticket(ticket));
-    announce_queue(registry);
+    advance_queue(registry);
 }
 
 int run_registry_new(struct run_registry **registry, const struct run_registry_options *options,
@@ -233,7 +240,7 @@ int run_registry_new(struct run_registry **registry, const struct run_registry_o
     if (made->options.adoption_grace_us == 0)
         made->options.adoption_grace_us = RUN_ADOPTION_GRACE_US;
     registered_read_boot_id(made->boot_id);
-    slots_init(&made->slots, (size_t)options->config->reeve.slots);
+    slots_init(&made->slots, (size_t)options->config->reeve.slots, options->memory_for_runs);
     snprintf(made->base_url, sizeof(made->base_url), "%s", options->base_url);
     if (gethostname(made->host, sizeof(made->host) - 1) != 0)
         made->host[0] = '\0';
@@ -307,6 +314,8 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
         result = error_set(&err, -EINVAL, "the time to wait is negative");
     else
         result = registered_apply_job(run, &err);
+    if (result == 0)
+        result = registered_check_memory(run, &err);
     if (result < 0) {
         registered_free(run);
         control_peer_refuse(peer, CONTROL_INVALID, "%s", err.text);
@@ -322,6 +331,8 @@ static void receive_open(struct run_registry *registry, struct control_peer *pee
     int64_t deadline_us;
     if (__builtin_add_overflow(now_us, asked->wait_us, &deadline_us))
         deadline_us = INT64_MAX;
+    run->ticket.memory_bytes = registered_memory_bytes(run);
+    registry_read_pressure(registry);
     switch (slots_take(&registry->slots, &run->ticket, asked->priority, now_us, deadline_us)) {
     case SLOT_HELD:
         grant(run);

@@ -29,6 +29,7 @@ struct run_registry_options {
     struct journal *journal;
     const struct config *config; // slots, the jobs' limits; outlives the registry
     bool sockets_tell;           // in which cgroup they were made, see run_place.h
+    int64_t memory_for_runs;     // bytes, see machine.h; LIMIT_NONE: not known
     const char *base_url;        // given to runs: "http://127.0.0.1:8377"; copied
     int64_t adoption_grace_us;   // for a supervisor to come back; 0: RUN_ADOPTION_GRACE_US
 
@@ -37,6 +38,8 @@ struct run_registry_options {
     bool (*may_open)(const char *job, char why[static ERROR_TEXT_MAX], void *context);
     // The id that the run of this supervisor has to have. False: any. May be NULL.
     bool (*run_id)(const struct control_peer *peer, char id[static RUN_ID_MAX], void *context);
+    // The pressure on memory in hundredths of a percent, -1 unknown. May be NULL.
+    int64_t (*read_pressure)(void *context);
     // The run is in the table, no exchange can have come yet: set its ceilings. May be NULL.
     void (*opened)(struct live_run *run, void *context);
     // The run is being ended by force: end its exchanges upstream at once. May be NULL.

@@ -70,6 +70,7 @@ static int restore_run(struct run_registry *registry, const struct journal_live_
     if (strcmp(open->command, IMPLICIT_COMMAND) == 0)
         return registered_restore_implicit(run, open->key_digest, err);
     registered_restore_place(run, open);
+    run->ticket.memory_bytes = registered_memory_bytes(run);
     slots_hold(&registry->slots, &run->ticket);
     if (can_come_back(registry, open)) {
         registered_hold(run, (pid_t)open->supervisor_pid);

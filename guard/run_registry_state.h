@@ -57,7 +57,9 @@ struct run_registry {
     struct run_registry_options options;
     struct slots slots;
     struct registered_run *runs;
-    struct event *queue_timer; // the earliest time-out in the queue
+    struct event
+        *queue_timer; // the earliest time-out in the queue, or until pressure is read again
+    int64_t pressure; // as last read, in hundredths of a percent; -1 unknown
     char base_url[CONTROL_TEXT_MAX];
     char host[JOURNAL_TEXT_MAX];
     char boot_id[BOOT_ID_MAX]; // "" not known
@@ -119,6 +121,19 @@ int registered_restore_implicit(struct registered_run *run,
                                 struct error *err);
 
 void registered_read_boot_id(char boot_id[static BOOT_ID_MAX]);
+
+// Reads how hard memory is pressed, and holds runs back accordingly.
+void registry_read_pressure(struct run_registry *registry);
+
+// What the run counts for, 0 without MemoryMax=.
+int64_t registered_memory_bytes(const struct registered_run *run);
+
+// -EINVAL: it can never have the memory that it asks for.
+int registered_check_memory(const struct registered_run *run, struct error *err);
+
+// Why the run has no slot, as a sentence without a full stop.
+void registered_explain_wait(const struct registered_run *run, enum slot_obstacle obstacle,
+                             char *text, size_t size);
 
 static inline struct registered_run *run_of_ticket(struct slot_ticket *ticket)
 {

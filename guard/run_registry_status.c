@@ -41,6 +41,8 @@ struct live_run *run_registry_find_supervised(const struct run_registry *registr
 void run_registry_status(const struct run_registry *registry, struct status *status)
 {
     status->slots = (int64_t)registry->slots.total;
+    status->memory_for_runs_bytes = registry->slots.memory_total;
+    status->memory_taken_bytes = registry->slots.memory_held;
     for (const struct registered_run *run = registry->runs; run != NULL; run = run->next)
         if (run->live != NULL)
             add_run_status(run, status);
@@ -54,6 +56,8 @@ void run_registry_status(const struct run_registry *registry, struct status *sta
         entry->pid = run->asked.pid;
         entry->priority = run->asked.priority;
         entry->since_us = run->asked_at_us;
+        registered_explain_wait(run, slots_obstacle(&registry->slots, each), entry->why,
+                                sizeof(entry->why));
     }
 }
 

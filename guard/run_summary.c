@@ -4,23 +4,10 @@
 
 #include "clock.h"
 #include "money.h"
+#include "size_text.h"
 
 #include <inttypes.h>
 #include <jansson.h>
-
-// "512.3M", of 1024.
-static const char *format_size(int64_t bytes, char text[static 24])
-{
-    static const char units[] = "BKMGT";
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1024 && units[unit + 1] != '\0') {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(text, 24, unit == 0 ? "%.0f%c" : "%.1f%c", value, units[unit]);
-    return text;
-}
 
 static void print_account(const struct control_settled *account, FILE *stream)
 {
@@ -37,7 +24,7 @@ static void print_account(const struct control_settled *account, FILE *stream)
 
 void run_summary_print(const struct run_summary *summary, FILE *stream)
 {
-    char duration[CLOCK_TEXT_MAX], size[24];
+    char duration[CLOCK_TEXT_MAX], size[SIZE_TEXT_MAX];
     fprintf(stream, "reeve: run %s job %s: %s, exit %d, %s, ", summary->run_id, summary->job,
             run_end_name(summary->end), summary->exit_code,
             clock_format_duration(summary->duration_us, duration));
@@ -46,7 +33,7 @@ void run_summary_print(const struct run_summary *summary, FILE *stream)
     else
         fputs("account unknown (the daemon went away)", stream);
     if (summary->memory_peak_bytes >= 0)
-        fprintf(stream, ", peak %s", format_size(summary->memory_peak_bytes, size));
+        fprintf(stream, ", peak %s", size_format(summary->memory_peak_bytes, size));
     fputc('\n', stream);
 }
 

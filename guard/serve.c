@@ -18,6 +18,7 @@
 #include "job_keys.h"
 #include "journal.h"
 #include "log.h"
+#include "machine.h"
 #include "metrics.h"
 #include "ownership.h"
 #include "passed_sockets.h"
@@ -30,6 +31,7 @@
 #include "serve_alerts.h"
 #include "serve_caller.h"
 #include "serve_ceilings.h"
+#include "serve_machine.h"
 #include "serve_options.h"
 #include "serve_page.h"
 #include "serve_state.h"
@@ -453,23 +455,25 @@ static int guard_open(struct serve *serve, struct error *err)
     if (result < 0)
         return result;
     job_keys_init(&serve->job_keys, job_keys_path);
-    result = run_registry_new(&serve->registry,
-                              &(struct run_registry_options){
-                                  .base = serve->base,
-                                  .table = serve->runs,
-                                  .journal = serve->journal,
-                                  .config = &serve->config,
-                                  .sockets_tell = serve->caller.callers.tells_cgroup,
-                                  .base_url = base_url,
-                                  .may_open = may_open,
-                                  .run_id = on_run_id,
-                                  .opened = on_run_opened,
-                                  .cancel = on_run_cancel,
-                                  .overdue = on_run_overdue,
-                                  .closed = on_run_closed,
-                                  .context = serve,
-                              },
-                              err);
+    result = run_registry_new(
+        &serve->registry,
+        &(struct run_registry_options){
+            .base = serve->base,
+            .table = serve->runs,
+            .journal = serve->journal,
+            .config = &serve->config,
+            .sockets_tell = serve->caller.callers.tells_cgroup,
+            .memory_for_runs = machine_memory_for_runs(&serve->config, machine_memory_bytes()),
+            .read_pressure = serve_machine_pressure,
+            .base_url = base_url,
+            .may_open = may_open,
+            .opened = on_run_opened,
+            .cancel = on_run_cancel,
+            .overdue = on_run_overdue,
+            .closed = on_run_closed,
+            .context = serve,
+        },
+        err);
     if (result == 0)
         result = run_registry_restore(serve->registry, journal_live(serve->journal), err);
     if (result == 0)
@@ -538,6 +542,8 @@ static int serve_open(struct serve *serve, const struct serve_options *options, 
     int result = passed_sockets_take(&serve->sockets, err);
     if (result == 0)
         result = serve_options_apply(options, &serve->config, err);
+    if (result == 0)
+        result = serve_machine_check(&serve->config, err);
     if (result == 0)
         result = paths_resolve(&serve->paths, options->state_dir, &serve->config, err);
     if (result < 0)

@@ -2,8 +2,9 @@
 
 #include "slots.h"
 
+#include "run.h"
+
 #include <assert.h>
-#include <stdbool.h>
 
 static void ticket_enter(struct slot_ticket *ticket, enum slot_state state)
 {
@@ -16,18 +17,47 @@ static void ticket_enter(struct slot_ticket *ticket, enum slot_state state)
     ticket->state = state;
 }
 
-void slots_init(struct slots *slots, size_t total)
+void slots_init(struct slots *slots, size_t total, int64_t memory_total)
 {
-    *slots = (struct slots){.total = total};
+    *slots = (struct slots){.total = total, .memory_total = memory_total};
+}
+
+int64_t slots_memory_left(const struct slots *slots)
+{
+    return slots->memory_total == LIMIT_NONE ? LIMIT_NONE
+                                             : slots->memory_total - slots->memory_held;
+}
+
+// What is in the way, whoever else waits.
+static enum slot_obstacle own_obstacle(const struct slots *slots, const struct slot_ticket *ticket)
+{
+    if (slots->held >= slots->total)
+        return SLOT_ALL_TAKEN;
+    if (ticket->memory_bytes > 0 && ticket->memory_bytes > slots_memory_left(slots))
+        return SLOT_MEMORY_SHORT;
+    return slots->held_back ? SLOT_HELD_BACK : SLOT_FREE;
+}
+
+enum slot_obstacle slots_obstacle(const struct slots *slots, const struct slot_ticket *ticket)
+{
+    enum slot_obstacle own = own_obstacle(slots, ticket);
+    bool is_next = slots->queue == NULL || slots->queue == ticket;
+    return own == SLOT_FREE && !is_next ? SLOT_BEHIND_OTHERS : own;
+}
+
+static void hold(struct slots *slots, struct slot_ticket *ticket)
+{
+    slots->held++;
+    slots->memory_held += ticket->memory_bytes;
+    ticket_enter(ticket, SLOT_HELD);
 }
 
 enum slot_state slots_take(struct slots *slots, struct slot_ticket *ticket, int64_t priority,
                            int64_t now_us, int64_t deadline_us)
 {
     assert(ticket->state == SLOT_NONE);
-    if (slots->held < slots->total && slots->queue == NULL) {
-        slots->held++;
-        ticket_enter(ticket, SLOT_HELD);
+    if (slots_obstacle(slots, ticket) == SLOT_FREE) {
+        hold(slots, ticket);
         return SLOT_HELD;
     }
     if (deadline_us <= now_us)
@@ -45,8 +75,7 @@ enum slot_state slots_take(struct slots *slots, struct slot_ticket *ticket, int6
 
 void slots_hold(struct slots *slots, struct slot_ticket *ticket)
 {
-    slots->held++;
-    ticket_enter(ticket, SLOT_HELD);
+    hold(slots, ticket);
 }
 
 static void leave_queue(struct slots *slots, struct slot_ticket *ticket)
@@ -62,21 +91,22 @@ void slots_leave(struct slots *slots, struct slot_ticket *ticket)
 {
     if (ticket->state == SLOT_NONE)
         return;
-    if (ticket->state == SLOT_HELD)
+    if (ticket->state == SLOT_HELD) {
         slots->held--;
-    else
+        slots->memory_held -= ticket->memory_bytes;
+    } else {
         leave_queue(slots, ticket);
+    }
     ticket_enter(ticket, SLOT_NONE);
 }
 
 struct slot_ticket *slots_next(struct slots *slots)
 {
     struct slot_ticket *ticket = slots->queue;
-    if (ticket == NULL || slots->held >= slots->total)
+    if (ticket == NULL || own_obstacle(slots, ticket) != SLOT_FREE)
         return NULL;
     leave_queue(slots, ticket);
-    slots->held++;
-    ticket_enter(ticket, SLOT_HELD);
+    hold(slots, ticket);
     return ticket;
 }
 

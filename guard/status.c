@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "money.h"
 #include "run.h"
+#include "size_text.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -42,6 +43,16 @@ static size_t slots_taken(const struct status *status)
     return taken;
 }
 
+// Only where some run has a MemoryMax=: the others are not counted.
+static void print_memory(const struct status *status, FILE *stream)
+{
+    char taken[SIZE_TEXT_MAX], total[SIZE_TEXT_MAX];
+    if (status->memory_taken_bytes > 0)
+        fprintf(stream, "memory: %s of %s taken by MemoryMax= of runs\n",
+                size_format(status->memory_taken_bytes, taken),
+                size_format(status->memory_for_runs_bytes, total));
+}
+
 static void print_head(const struct status *status, FILE *stream)
 {
     char duration[CLOCK_TEXT_MAX];
@@ -51,6 +62,7 @@ static void print_head(const struct status *status, FILE *stream)
     fprintf(stream,
             "slots: %zu of %" PRId64 " taken, %zu waiting; %" PRId64 " exchanges in flight\n",
             slots_taken(status), status->slots, status->waiting_count, status->exchanges_in_flight);
+    print_memory(status, stream);
     fprintf(stream, "ledger: %s", status->ledger);
     if (status->ledger_lag_bytes > 0)
         fprintf(stream, ", %" PRId64 " bytes behind", status->ledger_lag_bytes);
@@ -77,13 +89,14 @@ static void print_waiting(const struct status *status, FILE *stream)
 {
     if (status->waiting_count == 0)
         return;
-    fprintf(stream, "\n%-8s %-16s %8s %8s %10s\n", "WAITING", "JOB", "PID", "PRIORITY", "SINCE");
+    fprintf(stream, "\n%-8s %-16s %8s %8s %10s  %s\n", "WAITING", "JOB", "PID", "PRIORITY", "SINCE",
+            "WHY");
     for (size_t i = 0; i < status->waiting_count; i++) {
         const struct status_waiting *waiting = &status->waiting[i];
         char since[CLOCK_TEXT_MAX];
-        fprintf(stream, "%-8zu %-16s %8" PRId64 " %8" PRId64 " %10s\n", i + 1, waiting->job,
+        fprintf(stream, "%-8zu %-16s %8" PRId64 " %8" PRId64 " %10s  %s\n", i + 1, waiting->job,
                 waiting->pid, waiting->priority,
-                clock_format_duration(status->now_us - waiting->since_us, since));
+                clock_format_duration(status->now_us - waiting->since_us, since), waiting->why);
     }
 }
 
@@ -171,9 +184,9 @@ static json_t *run_json(const void *element)
 static json_t *waiting_json(const void *element)
 {
     const struct status_waiting *waiting = element;
-    return json_pack("{s:s, s:I, s:I, s:o}", "job", waiting->job, "pid", (json_int_t)waiting->pid,
-                     "priority", (json_int_t)waiting->priority, "since",
-                     time_json(waiting->since_us));
+    return json_pack("{s:s, s:I, s:I, s:o, s:s}", "job", waiting->job, "pid",
+                     (json_int_t)waiting->pid, "priority", (json_int_t)waiting->priority, "since",
+                     time_json(waiting->since_us), "why", waiting->why);
 }
 
 static json_t *credential_json(const void *element)
@@ -210,10 +223,12 @@ static json_t *list_json(const void *elements, size_t count, size_t size,
 json_t *status_json(const struct status *status)
 {
     return json_pack(
-        "{s:s, s:s, s:s, s:I, s:o, s:o, s:I, s:I, s:s, s:I, s:o, s:o, s:o, s:o}", "version",
-        status->version, "listen", status->listen, "upstream", status->upstream, "pid",
+        "{s:s, s:s, s:s, s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:s, s:I, s:o, s:o, s:o, s:o}",
+        "version", status->version, "listen", status->listen, "upstream", status->upstream, "pid",
         (json_int_t)status->pid, "started_at", time_json(status->started_at_us), "now",
-        time_json(status->now_us), "slots", (json_int_t)status->slots, "exchanges_in_flight",
+        time_json(status->now_us), "slots", (json_int_t)status->slots, "memory_for_runs_bytes",
+        limit_json(status->memory_for_runs_bytes), "memory_taken_bytes",
+        (json_int_t)status->memory_taken_bytes, "exchanges_in_flight",
         (json_int_t)status->exchanges_in_flight, "ledger", status->ledger, "ledger_lag_bytes",
         (json_int_t)status->ledger_lag_bytes, "runs",
         list_json(status->runs, status->run_count, sizeof(*status->runs), run_json), "waiting",

@@ -31,6 +31,8 @@ static void sample_status(struct status *status)
                               .started_at_us = 1795622444000000,
                               .now_us = 1795622504000000,
                               .slots = 2,
+                              .memory_for_runs_bytes = INT64_C(7) << 30,
+                              .memory_taken_bytes = 1 << 30,
                               .exchanges_in_flight = 1,
                               .ledger_lag_bytes = 4096,
                               .ledger = "behind: connection refused"};
@@ -51,8 +53,11 @@ static void sample_status(struct status *status)
                                .tokens = {1, 2, 3, 4, 5}};
     struct status_waiting *waiting =
         control_list_add(&status->waiting, &status->waiting_count, sizeof(*status->waiting));
-    *waiting = (struct status_waiting){
-        .job = "nightly", .pid = 13, .priority = -2, .since_us = 1795622494000000};
+    *waiting = (struct status_waiting){.job = "nightly",
+                                       .pid = 13,
+                                       .priority = -2,
+                                       .since_us = 1795622494000000,
+                                       .why = "all 2 slots are taken"};
     struct status_credential *credential = control_list_add(
         &status->credentials, &status->credential_count, sizeof(*status->credentials));
     *credential = (struct status_credential){.name = "main",

@@ -104,6 +104,8 @@ static void guard_daemon_open(struct guard_daemon *daemon, const char *config_te
     options.base = daemon->base;
     options.table = daemon->table;
     options.config = &daemon->config;
+    if (options.memory_for_runs == 0)
+        options.memory_for_runs = LIMIT_NONE;
     options.base_url = BASE_URL;
     ck_assert_int_eq(run_registry_new(&daemon->registry, &options, &err), 0);
     const struct control_handlers handlers = {guard_daemon_received, guard_daemon_gone, daemon};

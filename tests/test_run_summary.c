@@ -122,11 +122,12 @@ START_TEST(status_as_text)
     static const char *const expected[] = {
         "reeve 1.2.3, pid 4711, up 1min 0s, 127.0.0.1:8377 -> https://api.anthropic.com\n",
         "slots: 1 of 2 taken, 1 waiting; 1 exchanges in flight\n",
+        "memory: 1.0G of 7.0G taken by MemoryMax= of runs\n",
         "ledger: behind: connection refused, 4096 bytes behind\n",
         "20261125-160044-k3f9qx  outreach         running",
         "$0.1234 of $0.5000",
         " 1500         4\n",
-        "nightly                13       -2      10.0s\n",
+        "nightly                13       -2      10.0s  all 2 slots are taken\n",
         "main             oauth        expired   2026-11-25T16:00:44Z invalid_grant\n",
         "$2.50 of $10.00          $1.00 2026-11-26T00:00:00Z\n",
         "2500000000000 of 10000000000000",

@@ -1,4 +1,5 @@
 // Checks who gets a slot, and when.
+#include "run.h"
 #include "slots.h"
 
 #include <check.h>
@@ -11,7 +12,7 @@ static struct slot_ticket tickets[6];
 
 static void setup(void)
 {
-    slots_init(&slots, 2);
+    slots_init(&slots, 2, LIMIT_NONE);
     for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++)
         tickets[i] = (struct slot_ticket){.state = SLOT_NONE};
 }
@@ -122,6 +123,39 @@ START_TEST(held_since_before_a_restart)
 }
 END_TEST
 
+START_TEST(memory_counts_as_well)
+{
+    slots_init(&slots, 2, 100);
+    tickets[0].memory_bytes = 60;
+    tickets[1].memory_bytes = 41;
+    ck_assert_int_eq(take(0, 0, 0), SLOT_HELD);
+    ck_assert_int_eq(slots_memory_left(&slots), 40);
+    ck_assert_int_eq(slots_obstacle(&slots, &tickets[1]), SLOT_MEMORY_SHORT);
+    ck_assert_int_eq(take(1, 0, 0), SLOT_NONE);
+    ck_assert_int_eq(take(1, 0, NEVER), SLOT_WAITING);
+    ck_assert_ptr_null(slots_next(&slots));
+    ck_assert_int_eq(take(2, 0, NEVER), SLOT_WAITING); // needs none, and does not overtake
+    ck_assert_int_eq(slots_obstacle(&slots, &tickets[2]), SLOT_BEHIND_OTHERS);
+    slots_leave(&slots, &tickets[0]);
+    ck_assert_ptr_eq(slots_next(&slots), &tickets[1]);
+    ck_assert_ptr_eq(slots_next(&slots), &tickets[2]);
+    slots_leave(&slots, &tickets[1]);
+    ck_assert_int_eq(slots_memory_left(&slots), 100);
+}
+END_TEST
+
+START_TEST(held_back_for_now)
+{
+    slots.held_back = true;
+    ck_assert_int_eq(take(0, 0, 0), SLOT_NONE);
+    ck_assert_int_eq(take(0, 0, NEVER), SLOT_WAITING);
+    ck_assert_int_eq(slots_obstacle(&slots, &tickets[0]), SLOT_HELD_BACK);
+    ck_assert_ptr_null(slots_next(&slots));
+    slots.held_back = false;
+    ck_assert_ptr_eq(slots_next(&slots), &tickets[0]);
+}
+END_TEST
+
 START_TEST(leaving_twice_changes_nothing)
 {
     take(0, 0, 0);
@@ -143,6 +177,8 @@ int main(void)
     tcase_add_test(tests, nobody_overtakes_the_queue);
     tcase_add_test(tests, those_who_have_waited_enough_leave);
     tcase_add_test(tests, held_since_before_a_restart);
+    tcase_add_test(tests, memory_counts_as_well);
+    tcase_add_test(tests, held_back_for_now);
     tcase_add_test(tests, leaving_twice_changes_nothing);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
