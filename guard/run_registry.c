@@ -430,22 +430,6 @@ static void receive_ended(struct registered_run *run, const struct control_run_e
         registered_settle(run, ended);
 }
 
-static void receive_kill(struct run_registry *registry, struct control_peer *peer,
-                         const struct control_kill *kill)
-{
-    struct live_run *live = run_table_find_id(registry->options.table, kill->run_id);
-    char text[CONTROL_TEXT_MAX];
-    if (live == NULL || registered_find(registry, live) == NULL) {
-        control_peer_refuse(peer, CONTROL_UNKNOWN_RUN,
-                            "there is no live run %s; reeve status lists them", kill->run_id);
-        return;
-    }
-    snprintf(text, sizeof(text), "killed by uid %lld", (long long)control_peer_uid(peer));
-    run_registry_end(registry, live, RUN_KILLED, text);
-    control_peer_send(peer, &(struct control_message){.type = CONTROL_DONE});
-    control_peer_close(peer);
-}
-
 bool run_registry_receive(struct run_registry *registry, struct control_peer *peer,
                           const struct control_message *message)
 {
@@ -466,11 +450,16 @@ bool run_registry_receive(struct run_registry *registry, struct control_peer *pe
         if (run != NULL)
             receive_ended(run, &message->run_ended);
         return true;
+    case CONTROL_RUN_ESCAPED:
+        if (run != NULL && run->live != NULL && registry->options.escaped != NULL)
+            registry->options.escaped(run->live, message->run_escaped.text,
+                                      registry->options.context);
+        return true;
     case CONTROL_RUN_ADOPT:
         registered_receive_adopt(registry, peer, &message->run_adopt);
         return true;
     case CONTROL_KILL:
-        receive_kill(registry, peer, &message->kill);
+        registered_receive_kill(registry, peer, &message->kill);
         return true;
     default:
         return false;

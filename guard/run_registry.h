@@ -47,6 +47,8 @@ struct run_registry_options {
     // The run's supervisor was told to end it, and long after its KillGrace= has not; or it is
     // gone, and something of the run is left. May be NULL.
     void (*overdue)(struct live_run *run, void *context);
+    // `what` had left the run's cgroup, and was killed by its supervisor. May be NULL.
+    void (*escaped)(struct live_run *run, const char *what, void *context);
     // The run is about to leave the table: forget it. `memory_peak_bytes` is -1 if it is not known.
     // May be NULL.
     void (*closed)(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
@@ -65,7 +67,8 @@ int run_registry_restore(struct run_registry *registry, const struct journal_liv
 // Drops what is left without a journal record: the replay finds those runs open. NULL is allowed.
 void run_registry_free(struct run_registry *registry);
 
-// Takes RUN_OPEN, RUN_PLACED, RUN_STARTED, RUN_ENDED, RUN_ADOPT and KILL. False: not one of these.
+// Takes RUN_OPEN, RUN_PLACED, RUN_STARTED, RUN_ENDED, RUN_ADOPT, RUN_ESCAPED and KILL. False: not
+// one of these.
 bool run_registry_receive(struct run_registry *registry, struct control_peer *peer,
                           const struct control_message *message);
 

@@ -96,3 +96,19 @@ void run_registry_end_later(struct run_registry *registry, struct live_run *live
     if (run->grace == NULL && run->idle == NULL && !schedule_grace(run, run->kill_grace_us))
         registered_force(run);
 }
+
+void registered_receive_kill(struct run_registry *registry, struct control_peer *peer,
+                             const struct control_kill *kill)
+{
+    struct live_run *live = run_table_find_id(registry->options.table, kill->run_id);
+    char text[CONTROL_TEXT_MAX];
+    if (live == NULL || registered_find(registry, live) == NULL) {
+        control_peer_refuse(peer, CONTROL_UNKNOWN_RUN,
+                            "there is no live run %s; reeve status lists them", kill->run_id);
+        return;
+    }
+    snprintf(text, sizeof(text), "killed by uid %lld", (long long)control_peer_uid(peer));
+    run_registry_end(registry, live, RUN_KILLED, text);
+    control_peer_send(peer, &(struct control_message){.type = CONTROL_DONE});
+    control_peer_close(peer);
+}

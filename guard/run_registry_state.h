@@ -101,6 +101,9 @@ void registered_forget(struct registered_run *run);
 void registered_set_forced(struct registered_run *run, enum run_end reason, const char *text);
 void registered_force(struct registered_run *run);
 
+void registered_receive_kill(struct run_registry *registry, struct control_peer *peer,
+                             const struct control_kill *kill);
+
 // Watches the supervisor; and ends that, when the run is freed.
 void registered_hold(struct registered_run *run, pid_t pid);
 void registered_let_go(struct registered_run *run);

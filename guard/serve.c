@@ -189,6 +189,13 @@ static void on_run_overdue(struct live_run *run, void *context)
     cgroup_helper_kill(CGROUP_HELPER_SOCKET, run->id);
 }
 
+static void on_run_escaped(struct live_run *run, const char *what, void *context)
+{
+    struct serve *serve = context;
+    log_event(LOG_ERR, "run_escaped", "run", run->id, "what", what, NULL);
+    serve_alerts_escape(serve->alerts, run, what);
+}
+
 static void on_run_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
                           void *context)
 {
@@ -470,6 +477,7 @@ static int guard_open(struct serve *serve, struct error *err)
             .opened = on_run_opened,
             .cancel = on_run_cancel,
             .overdue = on_run_overdue,
+            .escaped = on_run_escaped,
             .closed = on_run_closed,
             .context = serve,
         },

@@ -3,7 +3,9 @@
 #include "watch.h"
 
 #include "cgroup_events.h"
+#include "clock.h"
 #include "log.h"
+#include "run_escape.h"
 #include "run_link.h"
 
 #include <assert.h>
@@ -13,9 +15,13 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#define RETRY_US 20000      // until a killed cgroup is looked at again
-#define RETRIES_MAX 1500    // 30 s: a process that survives SIGKILL for longer is the kernel's
-#define OOM_CONFIRM_US 5000 // v1 reports the shortage, then kills, then counts
+#define RETRY_US 20000          // until a killed cgroup is looked at again
+#define RETRIES_MAX 1500        // 30 s: a process that survives SIGKILL for longer is the kernel's
+#define ESCAPE_LOOK_US 10000000 // between looks for processes that have left the cgroup
+#define ESCAPE_REST_FACTOR 100  // and that many times as long as a look has taken
+#define ESCAPE_CONFIRM_US 50000
+#define ESCAPES_TOLD_MAX 16       // to the daemon; the log has them all
+#define OOM_CONFIRM_US 5000       // v1 reports the shortage, then kills, then counts
 #define OOM_CONFIRMATIONS_MAX 200 // 1 s
 
 static const int forwarded_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
@@ -37,18 +43,20 @@ struct watch {
     enum watch_state state;
     pid_t pid; // of the command
     bool command_ended;
-    bool is_left_behind;
     enum run_end forced; // why it was ended by force, RUN_LIVE if it was not; the first cause stays
     int status;          // of the command, as from waitpid(2)
     int retries;
     int oom_confirmations;
     struct run_cgroup_usage usage;
+    struct run_escape *escape;
+    int escapes;
     struct event *forwarded[FORWARDED_COUNT];
     struct event *child;
     struct event *cgroup;
     struct event *runtime;
     struct event *timer; // of the state: grace or retry
     struct event *oom;   // confirms an out-of-memory
+    struct event *look;  // for escapes
 };
 
 static void schedule(struct event *event, int64_t delay_us)
@@ -138,9 +146,42 @@ static void check_empty(struct watch *watch)
         watch_enter(watch, WATCH_LINGERING);
 }
 
+static void tell_escape(struct watch *watch, const char *text)
+{
+    struct control_message message = {.type = CONTROL_RUN_ESCAPED};
+    log_event(LOG_ERR, "run_escaped", "what", text, NULL);
+    if (++watch->escapes > ESCAPES_TOLD_MAX)
+        return;
+    snprintf(message.run_escaped.text, sizeof(message.run_escaped.text), "%s", text);
+    control_client_send(watch->options.client, &message, NULL);
+}
+
+static void on_escape(const char *text, void *context)
+{
+    tell_escape(context, text);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct watch *watch = context;
+    int64_t started_us = clock_monotonic_us();
+    size_t outside = run_escape_look(watch->escape);
+    int64_t rest_us = ESCAPE_REST_FACTOR * (clock_monotonic_us() - started_us);
+    schedule(watch->look, outside > 0                ? ESCAPE_CONFIRM_US
+                          : rest_us > ESCAPE_LOOK_US ? rest_us
+                                                     : ESCAPE_LOOK_US);
+}
+
+// What has left the run is not left behind.
 static void remove_cgroup(struct watch *watch)
 {
     struct error err;
+    if (run_escape_look(watch->escape) > 0 && ++watch->retries < RETRIES_MAX) {
+        schedule(watch->timer, RETRY_US);
+        return;
+    }
     int result = run_cgroup_destroy(watch->options.group, &err);
     if (result == -EBUSY && ++watch->retries < RETRIES_MAX) {
         schedule(watch->timer, RETRY_US);
@@ -148,7 +189,7 @@ static void remove_cgroup(struct watch *watch)
     }
     if (result < 0) {
         log_event(LOG_ERR, "cgroup_left_behind", "error", err.text, NULL);
-        watch->is_left_behind = true;
+        tell_escape(watch, "its cgroup, which cannot be removed");
     }
     finish(watch);
 }
@@ -161,7 +202,7 @@ static void kill_again(struct watch *watch)
     if (++watch->retries >= RETRIES_MAX) {
         log_event(LOG_ERR, "run_left_behind", "cgroup", run_cgroup_path(watch->options.group),
                   "error", "a process survives SIGKILL", NULL);
-        watch->is_left_behind = true;
+        tell_escape(watch, "a process that survives SIGKILL");
         run_cgroup_read_usage(watch->options.group, &watch->usage);
         finish(watch);
         return;
@@ -296,6 +337,7 @@ static bool make_events(struct watch *watch)
     watch->runtime = evtimer_new(watch->base, on_runtime, watch);
     watch->timer = evtimer_new(watch->base, on_timer, watch);
     watch->oom = evtimer_new(watch->base, confirm_out_of_memory, watch);
+    watch->look = evtimer_new(watch->base, on_look, watch);
     if (run_cgroup_event_fd(options->group) >= 0) {
         watch->cgroup = event_new(watch->base, run_cgroup_event_fd(options->group),
                                   EV_READ | EV_PERSIST, on_cgroup, watch);
@@ -303,7 +345,7 @@ static bool make_events(struct watch *watch)
             return false;
     }
     return watch->child != NULL && watch->runtime != NULL && watch->timer != NULL &&
-           watch->oom != NULL;
+           watch->oom != NULL && watch->look != NULL;
 }
 
 int watch_new(struct watch **watch, const struct watch_options *options, struct error *err)
@@ -312,6 +354,12 @@ int watch_new(struct watch **watch, const struct watch_options *options, struct 
     if (made == NULL)
         return error_set_errno(err, -ENOMEM, "preparing to watch the run");
     made->options = *options;
+    int result = run_escape_new(&made->escape, options->adopt->run_id, options->adopt->run_key,
+                                on_escape, made, err);
+    if (result < 0) {
+        watch_free(made);
+        return result;
+    }
     if (!make_events(made) || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         watch_free(made);
         return error_set(err, -ENOMEM, "preparing to watch the run");
@@ -324,6 +372,8 @@ int watch_new(struct watch **watch, const struct watch_options *options, struct 
 void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *outcome)
 {
     watch->pid = pid;
+    run_escape_begin(watch->escape, pid);
+    schedule(watch->look, ESCAPE_LOOK_US);
     run_link_start(watch->daemon);
     if (watch->cgroup != NULL)
         event_add(watch->cgroup, NULL);
@@ -338,7 +388,6 @@ void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *out
         .exit_code = signaled ? 128 + WTERMSIG(watch->status) : WEXITSTATUS(watch->status),
         .usage = watch->usage,
         .daemon_is_gone = !run_link_is_up(watch->daemon),
-        .is_left_behind = watch->is_left_behind,
     };
 }
 
@@ -346,9 +395,10 @@ void watch_free(struct watch *watch)
 {
     if (watch == NULL)
         return;
-    struct event *const events[] = {watch->child, watch->cgroup, watch->runtime, watch->timer,
-                                    watch->oom};
+    struct event *const events[] = {watch->child, watch->cgroup, watch->runtime,
+                                    watch->timer, watch->oom,    watch->look};
     run_link_free(watch->daemon);
+    run_escape_free(watch->escape);
     for (size_t i = 0; i < FORWARDED_COUNT; i++)
         if (watch->forwarded[i] != NULL)
             event_free(watch->forwarded[i]);

@@ -161,6 +161,35 @@ try_words() {
     equal "no daemon" 69 "$CODE"
 }
 
+# move PID [HIERARCHY…]: out of its cgroups, as a session manager does.
+cat >"$WORK/move.sh" <<'END'
+pid=$1; shift
+for file in /sys/fs/cgroup/cgroup.procs $(printf '/sys/fs/cgroup/%s/cgroup.procs ' "$@"); do
+    [ ! -e "$file" ] || echo "$pid" >"$file"
+done
+END
+
+# A process that is moved out of the run's cgroup, with an environment of its own or without one.
+try_escape() {
+    if [ "$(id -u)" != 0 ]; then
+        skip "a process leaves the cgroup" "only root can move it here"
+        return
+    fi
+    rm -f "$WORK/stray"
+    run --json --job quick -- sh -c "setsid sleep 4245 & echo \$! >$WORK/stray
+        sh $WORK/move.sh \$! memory pids freezer cpu cpuacct; exit 3"
+    equal "a process leaves the cgroup, the run ends" 3 "$CODE"
+    check "it is found and killed" is_dead "$(cat "$WORK/stray")"
+    check "it is told of" grep -q "run_escaped run=$(summary .run) what=\"pid $(cat "$WORK/stray") (s" "$WORK/serve.log"
+    equal "there is an alert" "escape $(summary .run)" \
+        "$("$REEVE" alert list --json | json '.alerts[0] | "\(.kind) \(.run)"')"
+    run --json --job quick -- sh -c "(env -i setsid sleep 4246 & echo \$! >$WORK/stray)
+        sh $WORK/move.sh \$(cat $WORK/stray) pids; exit 3"
+    equal "another does, by a double fork, without its environment" 3 "$CODE"
+    check "it is found and killed as well" is_dead "$(cat "$WORK/stray")"
+    check "nothing of the run is left" has_no_cgroup "$(summary .run)"
+}
+
 try_terminal() { python3 "$TOP/tests/terminal.py" "$REEVE" || FLOW_FAILED=1; }
 
 try_supervisor_killed() {
@@ -189,6 +218,7 @@ try_account
 try_kill
 try_queue
 try_words
+try_escape
 try_terminal
 try_supervisor_killed
 check "every run is closed in the journal's account" test \

@@ -16,7 +16,7 @@ command_of() { if [ "$1" = wild ]; then echo "exec $TREE"; else echo "exec $BEAT
 
 configure_night() {
     local job
-    printf '%s\n' '[Reeve]' Upstream=https://localhost:8444 Slots=4 >/etc/reeve/reeve.conf
+    printf '%s\n' '[Reeve]' Upstream=https://localhost:8444 Slots=4 MemoryReserve=64M >/etc/reeve/reeve.conf
     for job in "${GOOD[@]}" wild; do
         printf '%s\n' "[Job $job]" "Command=$(command_of "$job")" MemoryMax=300M >>/etc/reeve/reeve.conf
     done
