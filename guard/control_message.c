@@ -195,10 +195,13 @@ void *control_list_add(void *list, size_t *count, size_t element_size)
     memcpy(&elements, list, sizeof(elements));
     if (*count >= CONTROL_LIST_MAX)
         return NULL;
-    char *grown = realloc(elements, (*count + 1) * element_size);
-    if (grown == NULL)
-        return NULL;
-    memcpy(list, &grown, sizeof(grown));
+    char *grown = elements;
+    if ((*count & (*count - 1)) == 0) { // 0, or full at a power of two
+        grown = realloc(elements, (*count == 0 ? 1 : 2 * *count) * element_size);
+        if (grown == NULL)
+            return NULL;
+        memcpy(list, &grown, sizeof(grown));
+    }
     return memset(grown + (*count)++ * element_size, 0, element_size);
 }
 
