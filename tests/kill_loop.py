@@ -75,6 +75,9 @@ class Run:
             return code, json.loads(file.read().splitlines()[-1])
 
     def forget(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
         self.log.close()
         for path in glob.glob(self.path + ".*"):
             os.unlink(path)
@@ -113,7 +116,7 @@ class Loop:
     def __init__(self, options):
         self.work, self.random = options.work, random.Random(options.seed)
         self.daemon = Daemon(options.command, os.path.join(options.work, "killed.log"))
-        self.kills, self.rounds = 0, 0
+        self.kills, self.rounds, self.runs = 0, 0, []
 
     def start_daemon(self):
         if self.daemon.process is None:
@@ -152,11 +155,19 @@ class Loop:
             self.check_slots([victim.agent()[1], bystander.agent()[1]])
         self.start_daemon()
 
+    def begin(self, name):
+        self.runs.append(Run(self.work, f"{name}{self.rounds}"))
+        return self.runs[-1]
+
+    def forget_runs(self):
+        while self.runs:
+            self.runs.pop().forget()
+
     def round(self, order):
         self.rounds += 1
-        victim, bystander = (Run(self.work, f"{name}{self.rounds}") for name in ("victim", "bystander"))
+        victim, bystander = (self.begin(name) for name in ("victim", "bystander"))
         wait_for("two runs", lambda: victim.agent() and bystander.agent())
-        waiter = Run(self.work, f"waiter{self.rounds}")
+        waiter = self.begin("waiter")
         if self.random.random() < 0.5:
             wait_for("a third that waits", lambda: (self.daemon.status() or {}).get("waiting"))
         self.kill_all(order, victim, bystander)
@@ -171,8 +182,7 @@ class Loop:
         left = with_cgroup(run.agent()[1] for run in (victim, bystander, waiter))
         if left:
             sys.exit(f"not ok cgroups are left: {left}")
-        for run in (victim, bystander, waiter):
-            run.forget()
+        self.forget_runs()
 
     def main(self, kills):
         self.start_daemon()
@@ -201,6 +211,7 @@ def main():
     try:
         loop.main(options.kills)
     finally:
+        loop.forget_runs()
         if loop.daemon.process is not None:
             loop.daemon.process.kill()
 
