@@ -50,6 +50,7 @@ struct watch {
     struct run_cgroup_usage usage;
     struct run_escape *escape;
     int escapes;
+    bool is_left_behind;
     struct event *forwarded[FORWARDED_COUNT];
     struct event *child;
     struct event *cgroup;
@@ -189,6 +190,7 @@ static void remove_cgroup(struct watch *watch)
     }
     if (result < 0) {
         log_event(LOG_ERR, "cgroup_left_behind", "error", err.text, NULL);
+        watch->is_left_behind = true;
         tell_escape(watch, "its cgroup, which cannot be removed");
     }
     finish(watch);
@@ -202,6 +204,7 @@ static void kill_again(struct watch *watch)
     if (++watch->retries >= RETRIES_MAX) {
         log_event(LOG_ERR, "run_left_behind", "cgroup", run_cgroup_path(watch->options.group),
                   "error", "a process survives SIGKILL", NULL);
+        watch->is_left_behind = true;
         tell_escape(watch, "a process that survives SIGKILL");
         run_cgroup_read_usage(watch->options.group, &watch->usage);
         finish(watch);
@@ -388,6 +391,7 @@ void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *out
         .exit_code = signaled ? 128 + WTERMSIG(watch->status) : WEXITSTATUS(watch->status),
         .usage = watch->usage,
         .daemon_is_gone = !run_link_is_up(watch->daemon),
+        .is_left_behind = watch->is_left_behind,
     };
 }
 

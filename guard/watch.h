@@ -32,6 +32,7 @@ struct watch_outcome {
     int exit_code; // the command's own; 128+n when signal n ended it
     struct run_cgroup_usage usage;
     bool daemon_is_gone; // it has not come back up to the end; the command went on
+    bool is_left_behind; // what could not be killed or removed; the error log says why
 };
 
 // Takes over the signals that are passed on to the command (those that are not ignored) and becomes
