@@ -474,6 +474,7 @@ static int guard_open(struct serve *serve, struct error *err)
             .read_pressure = serve_machine_pressure,
             .base_url = base_url,
             .may_open = may_open,
+            .run_id = on_run_id,
             .opened = on_run_opened,
             .cancel = on_run_cancel,
             .overdue = on_run_overdue,
