@@ -197,8 +197,8 @@ static enum belonging belonging(const struct run_escape *escape, pid_t pid)
 static bool descends(const struct run_escape *escape, size_t count, const struct process *process)
 {
     const struct process *processes = escape->processes;
-    if (process->parent == escape->supervisor && !escape->had_children)
-        return true;
+    if (process->parent == escape->supervisor) // its watchdog is older
+        return !escape->had_children && process->started > escape->since;
     for (size_t i = 0; i < count; i++)
         if (processes[i].pid == process->parent)
             return processes[i].is_inside || processes[i].is_outside;

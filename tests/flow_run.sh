@@ -56,6 +56,7 @@ ends() {
 
 try_ends() {
     ends "exit code" 7 exited -- sh -c 'exit 7'
+    check "nothing is taken for an escape" not grep -q run_escaped "$WORK/serve.log"
     ends "signal" 139 signaled -- sh -c 'kill -SEGV $$'
     ends "not found" 127 exited -- /nonexistent
     ends "timeout" 102 timeout --job quick --runtime-max 200ms -- sleep 100
