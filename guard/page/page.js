@@ -173,6 +173,8 @@ const sortKeys = {
     exchanges: run => run.exchanges,
 };
 
+const isAlone = run => run.state === "adrift" || run.state === "abandoned"; // from its supervisor
+
 function sorted(runs) {
     if (sortBy === null) return runs;
     const key = sortKeys[sortBy], sign = sortDown ? -1 : 1;
@@ -188,6 +190,7 @@ function makeRun(run) {
         const shown = open.getAttribute("aria-expanded") !== "true";
         open.setAttribute("aria-expanded", String(shown));
         $("more-" + run.run).hidden = !shown;
+        showRuns(latest); // fills it
     });
     for (const [name, className] of [["Run"], ["State"], ["Age", "number"], ["Cost"], ["Tokens"], ["Exchanges", "number"]]) {
         const cell = make("td", className);
@@ -218,6 +221,7 @@ function setSpend(cell, used, most, write, writeMost = write) {
 function updateRun(row, run) {
     const now = Date.parse(latest.now);
     text(row.cells[1], run.state);
+    row.cells[1].className = isAlone(run) ? "warned" : "";
     text(row.cells[2], duration(now - Date.parse(run.opened_at)));
     setSpend(row.cells[3], run.cost_usd, run.cost_max_usd, money, limit);
     setSpend(row.cells[4], run.counted_tokens, run.tokens_max, count);
@@ -332,7 +336,7 @@ function troubles(now) {
     for (const each of now.ceilings)
         if (shareOf(each) >= WARN)
             found.push([level(shareOf(each)), `${ceilingName(each)}: ${Math.floor(100 * shareOf(each))}% of its ceiling`]);
-    const alone = now.runs.filter(run => run.state === "adrift" || run.state === "abandoned").length;
+    const alone = now.runs.filter(isAlone).length;
     if (alone > 0) found.push(["warn", `${plural(alone, "run has", "runs have")} lost the supervisor`]);
     const near = now.runs.filter(run => run.cost_max_usd !== null && Number(run.cost_usd) >= WARN * Number(run.cost_max_usd) ||
         run.tokens_max !== null && run.counted_tokens >= WARN * run.tokens_max).length;

@@ -107,7 +107,7 @@ async function tryKeyboard(page) {
     await run.focus();
     await page.keyboard.press("Enter");
     equal("a run is unfolded by the keyboard", ["true", true],
-        [await run.getAttribute("aria-expanded"), await page.locator("#runs tr.more").first().isVisible()]);
+        [await run.getAttribute("aria-expanded"), await page.locator("#runs tr.more b").first().isVisible()]);
     const clock = await page.textContent("#as-of");
     await page.waitForFunction(clock => document.querySelector("#as-of").textContent !== clock, clock);
     say("and the focus stays there when something new comes",
