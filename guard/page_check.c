@@ -47,12 +47,14 @@ bool page_host_is_ours(struct slice host)
 static bool origin_is_ours(const struct http_head *head)
 {
     static const char scheme[] = "http://";
-    struct slice origin = value_of(head, "Origin"), host = host_of(head);
-    size_t prefix = sizeof(scheme) - 1;
+    struct slice origin = value_of(head, "Origin");
     if (origin.bytes == NULL)
         return true; // a GET of the page's own has none
-    return origin.length == prefix + host.length && memcmp(origin.bytes, scheme, prefix) == 0 &&
-           memcmp(origin.bytes + prefix, host.bytes, host.length) == 0;
+    if (!slice_starts_with(origin, scheme))
+        return false;
+    origin.bytes += sizeof(scheme) - 1;
+    origin.length -= sizeof(scheme) - 1;
+    return slice_equals(origin, host_of(head));
 }
 
 static bool site_is_ours(const struct http_head *head, bool is_link)

@@ -19,8 +19,6 @@
 #define DOOR_NAME "reeve-page.html"
 #define DOOR_MAX (CONTROL_TEXT_MAX + 128)
 
-extern char **environ;
-
 // A page that goes on to the link. Everybody sees the arguments of a process, so that the browser
 // gets the link by this file, which is its user's alone.
 static bool door_write(const char *path, const char *url)
