@@ -126,7 +126,9 @@ function sayCurve() {
 function showToday(now) {
     const { today } = now, ceiling = ceilingOfToday(now);
     text($("spent"), money(today.spent_usd));
-    text($("spent-of"), ceiling ? `of ${limit(ceiling.limit)}` : "so far, at list prices");
+    // A subscription is not billed by the token.
+    const subscribed = now.credentials.some(each => each.type.startsWith("oauth"));
+    text($("spent-of"), (ceiling ? `of ${limit(ceiling.limit)}` : "so far") + (subscribed ? ", API-equivalent" : ""));
     if (pointed === null) // else it stays as it is under the pointer
         drawCurve($("chart"), today, ceiling ? Number(ceiling.limit) : null, Date.parse(now.now), clock,
         at => { pointed = at; sayCurve(); });

@@ -218,6 +218,16 @@ async function tryOtherSite(page) {
     site.close();
 }
 
+// As after a restart of the daemon: the next connection is refused.
+async function tryEnd(page) {
+    await page.context().clearCookies();
+    await page.click("#pause");
+    await page.click("#pause");
+    await page.waitForFunction(() => document.querySelector("#health").textContent.startsWith("This session has ended"));
+    say("a page whose session has ended says how to get another one",
+        (await page.textContent("#health")).includes("reeve status --open"));
+}
+
 const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
 try {
     const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
@@ -230,6 +240,7 @@ try {
     await tryUsedLink(browser);
     await tryLinkFromElsewhere(browser);
     await tryOtherSite(page);
+    await tryEnd(page);
 } catch (error) {
     say("the browser does as it is told", false, error.stack);
 } finally {
