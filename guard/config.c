@@ -92,6 +92,7 @@ const struct config_option config_options[] = {
     REEVE("Listen", config_type_address, listen, "127.0.0.1:8377"),
     REEVE("ListenAnywhere", config_type_flag, listen_anywhere, "no"),
     REEVE("Upstream", config_type_origin, upstream, "https://api.anthropic.com"),
+    REEVE("UpstreamSilenceMax", config_type_duration, upstream_silence_max_us, "20min"),
     REEVE("UpstreamCAFile", config_type_path, upstream_ca_file, ""),
     REEVE("Ledger", config_type_dsn, ledger, ""),
     REEVE("StateDirectory", config_type_path, state_directory, ""),

@@ -368,6 +368,7 @@ static int upstream_open_pool(struct serve *serve, struct error *err)
                             .base_url = options->upstream,
                             .ca_file = options->upstream_ca_file,
                             .connections_warm = CONNECTIONS_WARM,
+                            .silence_max_us = options->upstream_silence_max_us,
                         },
                         err);
 }

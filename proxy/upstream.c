@@ -3,6 +3,7 @@
 #include "upstream.h"
 
 #include "cleanup.h"
+#include "clock.h"
 #include "http_write.h"
 #include "upstream_pool.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UPKEEP_INTERVAL_S 15
+#define UPKEEP_INTERVAL_US 15000000
 
 // *head is malloc'ed; whoever frees it wipes it, as it holds the credential.
 static int request_head_write(struct upstream *upstream, const struct upstream_request *request,
@@ -87,6 +88,7 @@ void upstream_resume(struct upstream_transfer *transfer)
         return;
     transfer->paused = false;
     if (transfer->connection != NULL) {
+        transfer->connection->moved_us = clock_monotonic_us();
         event_add(&transfer->connection->readable, NULL);
         event_active(&transfer->connection->readable, EV_READ, 0);
     }
@@ -173,6 +175,7 @@ int upstream_new(struct upstream **upstream, struct event_base *base, struct cur
     pool->loop = loop;
     TAILQ_INIT(&pool->waiting);
     pool->connections_warm = (size_t)options->connections_warm;
+    pool->silence_max_us = options->silence_max_us;
     int result = base_url_split(pool, options->base_url, err);
     if (result == 0) {
         pool->share = curl_share_init();
@@ -192,8 +195,10 @@ int upstream_new(struct upstream **upstream, struct event_base *base, struct cur
     }
     curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-    struct timeval interval = {UPKEEP_INTERVAL_S, 0};
-    event_add(pool->upkeep, &interval);
+    int64_t interval_us = UPKEEP_INTERVAL_US;
+    if (pool->silence_max_us > 0 && pool->silence_max_us / 4 < interval_us)
+        interval_us = pool->silence_max_us / 4;
+    event_add(pool->upkeep, &(struct timeval){interval_us / 1000000, interval_us % 1000000});
     event_active(pool->upkeep, EV_TIMEOUT, 0);
     *upstream = pool;
     return 0;

@@ -23,9 +23,10 @@ struct upstream;
 struct upstream_transfer;
 
 struct upstream_options {
-    const char *base_url; // "https://api.anthropic.com"; a path in it is put before every target
-    const char *ca_file;  // PEM, NULL for the system's
-    int connections_warm; // idle connections to keep open
+    const char *base_url;   // "https://api.anthropic.com"; a path in it is put before every target
+    const char *ca_file;    // PEM, NULL for the system's
+    int connections_warm;   // idle connections to keep open
+    int64_t silence_max_us; // of the upstream, once a request is out; 0 or INT64_MAX: any
 };
 
 struct upstream_header {

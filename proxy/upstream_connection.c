@@ -85,6 +85,36 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         transfer_send(connection->transfer);
 }
 
+// Told when it changes, and not every time.
+static void reach_note(struct upstream *upstream, enum upstream_reach reach,
+                       const struct error *err)
+{
+    if (upstream->reach == reach)
+        return;
+    if (reach == UPSTREAM_UNREACHABLE)
+        log_event(LOG_WARNING, "upstream_unreachable", "error", err->text, NULL);
+    else if (upstream->reach == UPSTREAM_UNREACHABLE)
+        log_event(LOG_NOTICE, "upstream_reached", "url", upstream->url, NULL);
+    upstream->reach = reach;
+}
+
+// A connection has failed. Those in line hear of it, one for each that was opened for one of them;
+// for a spare one that they relied on another one is opened.
+static void line_hears(struct upstream *upstream, bool is_spare, const struct error *err)
+{
+    struct upstream_transfer *transfer = TAILQ_FIRST(&upstream->waiting);
+    if (transfer == NULL || upstream->connecting_count >= upstream->waiting_count)
+        return;
+    if (is_spare) {
+        connections_advance(upstream);
+        return;
+    }
+    const struct upstream_receiver *receiver = transfer->receiver;
+    void *context = transfer->context;
+    upstream_cancel(transfer);
+    receiver->done(context, UPSTREAM_NOT_SENT, err);
+}
+
 // The end of connecting, good or bad.
 static void on_connected(struct curl_loop_job *job, CURLcode result)
 {
@@ -100,6 +130,7 @@ static void on_connected(struct curl_loop_job *job, CURLcode result)
         event_assign(&connection->again, upstream->base, -1, 0, on_readable, connection);
         event_add(&connection->readable, NULL);
         connection_enter(connection, CONNECTION_IDLE);
+        reach_note(upstream, UPSTREAM_REACHED, NULL);
         connections_advance(upstream);
         return;
     }
@@ -107,19 +138,13 @@ static void on_connected(struct curl_loop_job *job, CURLcode result)
     error_set(&err, -EHOSTUNREACH, "connecting to %s: %s", upstream->url,
               connection->error_text[0] != '\0' ? connection->error_text
                                                 : curl_easy_strerror(result));
-    log_event(LOG_WARNING, "upstream_unreachable", "error", err.text, NULL);
+    bool is_spare = connection->is_spare;
+    reach_note(upstream, UPSTREAM_UNREACHABLE, &err);
     connection_close(connection);
-    struct upstream_transfer *transfer = TAILQ_FIRST(&upstream->waiting);
-    if (transfer == NULL)
-        return;
-    // Somebody waited for this connection: it is the first in line who hears of it.
-    const struct upstream_receiver *receiver = transfer->receiver;
-    void *context = transfer->context;
-    upstream_cancel(transfer);
-    receiver->done(context, UPSTREAM_NOT_SENT, &err);
+    line_hears(upstream, is_spare, &err);
 }
 
-static int connection_start(struct upstream *upstream, struct error *err)
+static int connection_start(struct upstream *upstream, bool is_spare, struct error *err)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     CURL *easy = curl_easy_init();
@@ -130,6 +155,7 @@ static int connection_start(struct upstream *upstream, struct error *err)
     }
     connection->job.done = on_connected;
     connection->upstream = upstream;
+    connection->is_spare = is_spare;
     connection->easy = easy;
     curl_easy_setopt(easy, CURLOPT_URL, upstream->url);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
@@ -176,18 +202,49 @@ void connections_advance(struct upstream *upstream)
         connection_enter(connection, CONNECTION_HEAD);
         connection->transfer = transfer;
         transfer->connection = connection;
+        connection->moved_us = clock_monotonic_us();
         transfer->state = TRANSFER_SENDING;
         event_active(&connection->writable, EV_WRITE, 0);
     }
     while (upstream->connecting_count < upstream->waiting_count &&
            upstream->used_count + upstream->idle_count < UPSTREAM_CONNECTIONS_MAX &&
-           connection_start(upstream, NULL) == 0)
+           connection_start(upstream, false, NULL) == 0)
         ;
+}
+
+// Nothing moves, and it is neither the agent that does not read nor the one that does not send.
+static bool is_silent(const struct connection *connection, int64_t now_us)
+{
+    const struct upstream_transfer *transfer = connection->transfer;
+    int64_t max_us = connection->upstream->silence_max_us;
+    if (transfer == NULL || transfer->paused || max_us <= 0)
+        return false;
+    bool is_agents_turn = transfer->state == TRANSFER_SENDING &&
+                          !event_pending(&connection->writable, EV_WRITE, NULL);
+    return !is_agents_turn && now_us - connection->moved_us > max_us;
+}
+
+// Each cut changes the list: its owner may begin anew.
+static void connections_cut_silent(struct upstream *upstream, int64_t now_us)
+{
+    struct connection *connection = LIST_FIRST(&upstream->used);
+    while (connection != NULL) {
+        if (!is_silent(connection, now_us)) {
+            connection = LIST_NEXT(connection, link);
+            continue;
+        }
+        char why[64], duration[CLOCK_TEXT_MAX];
+        snprintf(why, sizeof(why), "silent for %s",
+                 clock_format_duration(upstream->silence_max_us, duration));
+        transfer_cut(connection->transfer, why);
+        connection = LIST_FIRST(&upstream->used);
+    }
 }
 
 void connections_keep_up(struct upstream *upstream)
 {
     int64_t now_us = clock_monotonic_us();
+    connections_cut_silent(upstream, now_us);
     size_t seen = 0;
     for (struct connection *connection = LIST_FIRST(&upstream->idle), *next; connection != NULL;
          connection = next) {
@@ -196,7 +253,7 @@ void connections_keep_up(struct upstream *upstream)
             connection_close(connection);
     }
     while (upstream->idle_count + upstream->connecting_count < upstream->connections_warm &&
-           connection_start(upstream, NULL) == 0)
+           connection_start(upstream, true, NULL) == 0)
         ;
     connections_advance(upstream);
 }

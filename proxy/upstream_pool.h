@@ -31,6 +31,8 @@ struct connection {
     CURL *easy;
     struct event readable, writable, again;
     int64_t idle_since_us;
+    int64_t moved_us; // when bytes went in or out last; monotonic
+    bool is_spare;    // it was opened for the pool, and not for somebody in line
     enum connection_state state;
     char error_text[CURL_ERROR_SIZE];
     bool keep_alive;
@@ -69,6 +71,9 @@ struct upstream_transfer {
     bool head_request;
 };
 
+// As the log knows it.
+enum upstream_reach { UPSTREAM_UNTRIED, UPSTREAM_REACHED, UPSTREAM_UNREACHABLE };
+
 struct upstream {
     struct event_base *base;
     struct curl_loop *loop;
@@ -81,6 +86,8 @@ struct upstream {
     TAILQ_HEAD(transfer_line, upstream_transfer) waiting;
     size_t idle_count, used_count, waiting_count, connecting_count;
     size_t connections_warm;
+    int64_t silence_max_us;
+    enum upstream_reach reach;
     struct event *reaper, *upkeep;
     char buffer[UPSTREAM_READ_BYTES + HTTP_HEAD_BYTES_MAX]; // of whichever connection is at work
 };
@@ -95,7 +102,8 @@ void connection_close(struct connection *connection);
 // Gives idle connections to those in line, and opens connections for the rest.
 void connections_advance(struct upstream *upstream);
 
-// Closes what has been idle for long and keeps the pool warm; then connections_advance().
+// Closes what has been idle for long and keeps the pool warm; then connections_advance(). Cuts off
+// responses of an upstream that has been silent for too long.
 void connections_keep_up(struct upstream *upstream);
 
 // Frees what has been closed. Not to be called from a callback of libcurl.
@@ -105,6 +113,9 @@ void connections_reap(struct upstream *upstream);
 
 // Sends what the connection takes now.
 void transfer_send(struct upstream_transfer *transfer);
+
+// Ends it early; the connection is closed.
+void transfer_cut(struct upstream_transfer *transfer, const char *why);
 
 // Reads and delivers what has arrived.
 void connection_read(struct connection *connection);

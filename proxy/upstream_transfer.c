@@ -2,6 +2,8 @@
 
 #include "upstream_pool.h"
 
+#include "clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +38,7 @@ static void transfer_end(struct upstream_transfer *transfer, enum upstream_end e
     connections_advance(upstream);
 }
 
-static void transfer_cut(struct upstream_transfer *transfer, const char *why)
+void transfer_cut(struct upstream_transfer *transfer, const char *why)
 {
     struct error err;
     error_set(&err, -EPIPE, "%s: %s", transfer->upstream->url, why);
@@ -83,6 +85,7 @@ static size_t transfer_peek(struct upstream_transfer *transfer, const char **byt
 static void transfer_advance(struct upstream_transfer *transfer, size_t sent)
 {
     transfer->any_sent = true;
+    transfer->connection->moved_us = clock_monotonic_us();
     if (transfer->head_sent < transfer->head_length) {
         transfer->head_sent += sent;
     } else if (transfer->frame_sent < transfer->frame_length) {
@@ -280,6 +283,7 @@ void connection_read(struct connection *connection)
             return;
         }
         connection->kept_length = 0;
+        connection->moved_us = clock_monotonic_us();
         struct upstream_transfer *transfer = connection->transfer;
         if (connection->state == CONNECTION_HEAD)
             response_head(connection, upstream->buffer, kept + got);

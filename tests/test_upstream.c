@@ -2,6 +2,7 @@
 // server in the same loop that says what the test wants, byte for byte.
 #include "upstream.h"
 
+#include "clock.h"
 #include "curl_loop.h"
 #include "raw_server.h"
 
@@ -711,6 +712,67 @@ END_TEST
 
 // ---- its address
 
+// Another upstream in place of the fixture's.
+static void make_other(const char *base_url, int warm, int64_t silence_max_us)
+{
+    struct error err = {0};
+    upstream_free(upstream);
+    ck_assert_msg(upstream_new(&upstream, base, loop,
+                               &(struct upstream_options){.base_url = base_url,
+                                                          .connections_warm = warm,
+                                                          .silence_max_us = silence_max_us},
+                               &err) == 0,
+                  "%s", err.text);
+}
+
+static const char *const beginnings[] = {"", "HTTP/1.1 200 OK\r\n",
+                                         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"};
+
+START_TEST(silent_upstream_is_given_up)
+{
+    struct call call = {0};
+    make_other(url, 0, 100000);
+    start_get(&call);
+    say(beginnings[_i]);
+    run_until(call.is_done);
+    ck_assert_int_eq(call.end, UPSTREAM_CUT);
+    ck_assert_uint_eq(upstream_count(upstream).connections, 0);
+}
+END_TEST
+
+START_TEST(silence_of_the_agent_is_not_the_upstreams)
+{
+    struct call call = {0};
+    make_other(url, 0, 50000);
+    start_get(&call);
+    upstream_pause(call.transfer);
+    for (int64_t end_us = clock_monotonic_us() + 300000; clock_monotonic_us() < end_us;)
+        turn();
+    ck_assert(!call.is_done);
+    say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    upstream_resume(call.transfer);
+    run_until(call.is_done);
+    assert_complete(&call, 200, "ok");
+}
+END_TEST
+
+START_TEST(spare_that_fails_costs_the_one_in_line_nothing)
+{
+    struct call call = {0};
+    char tls_url[80];
+    snprintf(tls_url, sizeof(tls_url), "https%s", url + 4);
+    make_other(tls_url, 1, 0);
+    run_until(peer_count == 1);
+    start(&call, "GET"); // it relies on the spare connection
+    hang_up();
+    run_until(peer_count == 2 || call.is_done);
+    ck_assert(!call.is_done); // it gets a try of its own
+    hang_up();
+    run_until(call.is_done);
+    ck_assert_int_eq(call.end, UPSTREAM_NOT_SENT);
+}
+END_TEST
+
 START_TEST(bad_address_is_refused)
 {
     static const char *const bad[] = {"",         "api.anthropic.com", "ftp://x",
@@ -774,6 +836,10 @@ int main(void)
     tcase_add_test(cases, pause_stops_between_two_reads);
     tcase_add_test(cases, cancelled_request_tells_nothing_more);
     tcase_add_test(cases, cancelled_while_it_is_paused);
+    tcase_add_loop_test(cases, silent_upstream_is_given_up, 0,
+                        (int)(sizeof(beginnings) / sizeof(beginnings[0])));
+    tcase_add_test(cases, silence_of_the_agent_is_not_the_upstreams);
+    tcase_add_test(cases, spare_that_fails_costs_the_one_in_line_nothing);
     tcase_add_test(cases, bad_address_is_refused);
     tcase_add_test(cases, missing_ca_file_is_refused);
     suite_add_tcase(suite, cases);
