@@ -45,7 +45,7 @@ struct config_reeve {     // [Reeve]
     char *upstream;       // "https://api.anthropic.com", no path
     char *upstream_ca_file;
     int64_t upstream_silence_max_us; // once a request is out, before it is given up
-    char *ledger; // a libpq DSN; NULL: the private Postgres
+    char *ledger;                    // a libpq DSN; NULL: the private Postgres
     char *state_directory;
     char *prices; // a price file in place of the built-in table
     char *time_zone;

@@ -9,9 +9,6 @@
 #include "clock.h"
 #include "config.h"
 #include "control.h"
-#include "credential_control.h"
-#include "credential_keeper.h"
-#include "credential_set.h"
 #include "curl_loop.h"
 #include "exchange.h"
 #include "feed_child.h"
@@ -25,19 +22,18 @@
 #include "paths.h"
 #include "price.h"
 #include "proxy.h"
-#include "random.h"
 #include "restore.h"
 #include "run_registry.h"
 #include "serve_alerts.h"
 #include "serve_caller.h"
 #include "serve_ceilings.h"
+#include "serve_credentials.h"
 #include "serve_machine.h"
 #include "serve_options.h"
 #include "serve_page.h"
 #include "serve_state.h"
 #include "serve_status.h"
 #include "server.h"
-#include "sticky.h"
 #include "subcommands.h"
 #include "upstream.h"
 
@@ -68,10 +64,7 @@ struct serve {
     struct restore_targets restored;
     struct ownership *ownership;
     struct journal *journal;
-    struct sticky *sticky;
-    struct credential_keeper *keeper;
-    struct credential_set *credentials;
-    struct credential_control *credential_control;
+    struct serve_credentials *credentials;
     struct run_table *runs;
     struct curl_loop *curl;
     struct upstream *upstream;
@@ -100,7 +93,7 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     bool done = serve->proxy.exchange_count == 0 && server_is_idle(serve->server) &&
-                !credential_keeper_is_refreshing(serve->keeper);
+                !serve_credentials_are_refreshing(serve->credentials);
     if (done || --serve->drain_ticks_left <= 0)
         event_base_loopexit(serve->base, NULL);
 }
@@ -254,19 +247,6 @@ static enum identify_outcome on_job_key(struct slice key, struct live_run **run,
     return *run != NULL ? IDENTIFY_RUN : IDENTIFY_NO_RUN;
 }
 
-static void on_credentials_changed(void *context)
-{
-    struct serve *serve = context;
-    exchange_wake_parked(&serve->proxy);
-}
-
-static void on_credential_alert(const char *name, const char *state, const char *text,
-                                void *context)
-{
-    struct serve *serve = context;
-    serve_alerts_credential(serve->alerts, name, state, text);
-}
-
 static void fill_status(struct status *status, void *context)
 {
     struct serve *serve = context;
@@ -276,7 +256,7 @@ static void fill_status(struct status *status, void *context)
                                   .started_at_us = serve->started_at_us,
                                   .exchanges_in_flight = serve->proxy.exchange_count,
                                   .registry = serve->registry,
-                                  .credentials = credential_keeper_pool(serve->keeper),
+                                  .credentials = serve_credentials_pool(serve->credentials),
                                   .budget = serve->budget,
                                   .feed = feed_child_report(serve->feed),
                                   .zone = serve_page_zone(serve->page),
@@ -289,13 +269,10 @@ static void on_control(struct control_peer *peer, const struct control_message *
     struct serve *serve = context;
     if (serve_alerts_receive(serve->alerts, peer, message) ||
         state_desk_receive(serve->state, peer, message) ||
+        serve_credentials_receive(serve->credentials, peer, message) ||
         run_registry_receive(serve->registry, peer, message) ||
         serve_page_receive(serve->page, peer, message))
         return;
-    if (message->type == CONTROL_CREDENTIAL) {
-        credential_control_receive(serve->credential_control, peer, &message->credential);
-        return;
-    }
     if (message->type != CONTROL_STATUS) {
         control_peer_refuse(peer, CONTROL_INVALID, "the daemon does not take this message");
         return;
@@ -313,7 +290,7 @@ static void on_control_gone(struct control_peer *peer, void *context)
     serve_alerts_peer_gone(serve->alerts, peer);
     state_desk_peer_gone(serve->state, peer);
     run_registry_peer_gone(serve->registry, peer);
-    credential_control_peer_gone(serve->credential_control, peer);
+    serve_credentials_peer_gone(serve->credentials, peer);
 }
 
 // ---- start, in the order of what needs what
@@ -376,42 +353,19 @@ static int upstream_open_pool(struct serve *serve, struct error *err)
 static int credentials_open(struct serve *serve, const struct serve_options *options,
                             struct error *err)
 {
-    const struct config_reeve *box = &serve->config.reeve;
-    serve->sticky = sticky_new((uint64_t)random_number() << 32 | random_number());
-    if (serve->sticky == NULL)
-        return error_set(err, -ENOMEM, "out of memory for the credentials");
-    int result = credential_keeper_new(&serve->keeper,
-                                       &(struct credential_keeper_options){
-                                           .base = serve->base,
-                                           .curl = serve->curl,
-                                           .upstream = serve->upstream,
-                                           .endpoint = {.url = box->token_endpoint,
-                                                        .ca_file = box->upstream_ca_file,
-                                                        .client_id = box->token_client_id,
-                                                        .scope = box->token_scope},
-                                           .changed = on_credentials_changed,
-                                           .alert = on_credential_alert,
-                                           .context = serve,
-                                       },
-                                       err);
-    if (result == 0)
-        result = credential_set_new(&serve->credentials,
-                                    &(struct credential_set_options){
-                                        .base = serve->base,
-                                        .keeper = serve->keeper,
-                                        .sticky = serve->sticky,
-                                        .paths = &serve->paths,
-                                        .config = &serve->config,
-                                        .config_path = options->config_path,
-                                        .credential_file = options->credential_file,
-                                    },
-                                    err);
-    if (result < 0)
-        return result;
-    serve->credential_control = credential_control_new(serve->keeper, serve->credentials);
-    return serve->credential_control != NULL
-               ? 0
-               : error_set(err, -ENOMEM, "out of memory for the credentials");
+    return serve_credentials_new(&serve->credentials,
+                                 &(struct serve_credentials_options){
+                                     .base = serve->base,
+                                     .curl = serve->curl,
+                                     .upstream = serve->upstream,
+                                     .paths = &serve->paths,
+                                     .config = &serve->config,
+                                     .config_path = options->config_path,
+                                     .credential_file = options->credential_file,
+                                     .alerts = serve->alerts,
+                                     .proxy = &serve->proxy,
+                                 },
+                                 err);
 }
 
 static int proxy_open(struct serve *serve, struct error *err)
@@ -425,8 +379,8 @@ static int proxy_open(struct serve *serve, struct error *err)
         .runs = serve->runs,
         .budget = serve->budget,
         .journal = serve->journal,
-        .keeper = serve->keeper,
-        .sticky = serve->sticky,
+        .keeper = serve_credentials_keeper(serve->credentials),
+        .sticky = serve_credentials_sticky(serve->credentials),
         .upstream = serve->upstream,
         .prices = serve->prices,
         .ownership = serve->ownership,
@@ -589,10 +543,7 @@ static void serve_close(struct serve *serve)
     serve_page_stop(serve->page);
     server_free(serve->server);
     control_server_free(serve->control);
-    credential_control_free(serve->credential_control);
-    credential_set_free(serve->credentials);
-    credential_keeper_free(serve->keeper);
-    sticky_free(serve->sticky);
+    serve_credentials_free(serve->credentials);
     upstream_free(serve->upstream);
     serve_alerts_stop(serve->alerts);
     serve_caller_close(&serve->caller);

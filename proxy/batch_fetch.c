@@ -25,6 +25,8 @@ struct batch_fetch {
     const struct batch_fetch_receiver *receiver;
     void *context;
     enum batch_fetch_kind kind;
+    struct credential *credential; // held
+    uint32_t secret_number;        // of its secret, as it was sent
     int status;
     struct upstream_transfer *transfer; // NULL once it is done
     enum upstream_end upstream_end;
@@ -40,6 +42,7 @@ static void fetch_free(struct batch_fetch *fetch)
 {
     event_del(&fetch->silence);
     event_del(&fetch->again);
+    credential_release(credential_keeper_pool(fetch->proxy->keeper), fetch->credential);
     free(fetch->bytes);
     free(fetch);
 }
@@ -136,10 +139,23 @@ static enum batch_fetch_end read_status(struct batch_fetch *fetch)
     return has_results ? BATCH_FETCH_READY : BATCH_FETCH_GONE;
 }
 
+// Its token may have died before its time: then it is refreshed, and the next fetch succeeds.
+static void note_unauthorized(const struct batch_fetch *fetch)
+{
+    const struct credential_signs signs = {.verdict = VERDICT_UNAUTHORIZED,
+                                           .http_status = fetch->status,
+                                           .retry_after_ms = -1,
+                                           .used_percent = -1};
+    credential_keeper_answered(fetch->proxy->keeper, fetch->credential, fetch->secret_number,
+                               &signs, slice_of(""), true);
+}
+
 // The answer has ended and its lines are taken.
 static void fetch_conclude(struct batch_fetch *fetch)
 {
     enum batch_fetch_end end = BATCH_FETCH_READ;
+    if (fetch->status == 401)
+        note_unauthorized(fetch);
     if (fetch->upstream_end != UPSTREAM_COMPLETE) {
         end = BATCH_FETCH_FAILED;
     } else if (fetch->status == 404) {
@@ -262,7 +278,7 @@ int batch_fetch_start(struct batch_fetch **fetch, struct proxy *proxy,
                       const struct batch_fetch_receiver *fetch_receiver, void *context,
                       struct error *err)
 {
-    const struct credential *credential =
+    struct credential *credential =
         credential_pool_find(credential_keeper_pool(proxy->keeper), batch->credential);
     if (credential == NULL)
         return error_set(err, -ENOENT, "there is no credential %s any more", batch->credential);
@@ -273,6 +289,9 @@ int batch_fetch_start(struct batch_fetch **fetch, struct proxy *proxy,
     started->receiver = fetch_receiver;
     started->context = context;
     started->kind = kind;
+    started->credential = credential;
+    started->secret_number = credential->secret_number;
+    credential_hold(credential);
     event_assign(&started->silence, proxy->base, -1, 0, on_silence, started);
     event_assign(&started->again, proxy->base, -1, 0, on_again, started);
     int result = request_open(started, batch, credential, err);

@@ -14,7 +14,7 @@
 
 struct count {
     struct upstream_transfer *transfer;
-    void (*done)(void *context, int64_t input_tokens);
+    void (*done)(void *context, int64_t input_tokens, int http_status);
     void *context;
     char *body; // owned
     size_t body_length;
@@ -109,10 +109,11 @@ static void on_done(void *context, enum upstream_end end, const struct error *er
         if (!json_number_integer(json_member(answer, "input_tokens"), &tokens) || tokens < 0)
             tokens = -1;
     }
-    void (*done)(void *, int64_t) = count->done;
+    void (*done)(void *, int64_t, int) = count->done;
     void *done_context = count->context;
+    int status = count->status;
     count_free(count);
-    done(done_context, tokens);
+    done(done_context, tokens, status);
 }
 
 static const struct upstream_receiver receiver = {
@@ -120,7 +121,8 @@ static const struct upstream_receiver receiver = {
 
 int count_start(struct count **count, struct upstream *upstream, const struct http_head *head,
                 struct slice body, const char *model, const struct credential_secret *secret,
-                void (*done)(void *context, int64_t input_tokens), void *context, struct error *err)
+                void (*done)(void *context, int64_t input_tokens, int http_status), void *context,
+                struct error *err)
 {
     struct authorized_request authorized;
     char target[TARGET_MAX];

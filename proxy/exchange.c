@@ -2,10 +2,10 @@
 
 #include "exchange.h"
 
-#include "authorize.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "exchange_relay.h"
+#include "exchange_request.h"
 #include "exchange_state.h"
 #include "head_refusal.h"
 #include "local.h"
@@ -203,22 +203,27 @@ static void exchange_admit(struct exchange *exchange)
     exchange_refuse(exchange, &refusals[outcome], message);
 }
 
-static void on_counted(void *context, int64_t input_tokens)
+static void on_counted(void *context, int64_t input_tokens, int http_status)
 {
     struct exchange *exchange = context;
     exchange->count = NULL;
-    exchange->counted_tokens = input_tokens >= 0 ? input_tokens : ADMIT_NOT_COUNTABLE;
+    if (input_tokens >= 0)
+        exchange->counted_tokens = input_tokens;
+    else if (!attempt_count_failed(exchange, http_status))
+        exchange->counted_tokens = ADMIT_NOT_COUNTABLE;
     exchange_admit(exchange);
 }
 
 static void exchange_count(struct exchange *exchange)
 {
     struct error err;
-    exchange_enter(exchange, EXCHANGE_COUNTING);
+    if (exchange->state != EXCHANGE_COUNTING)
+        exchange_enter(exchange, EXCHANGE_COUNTING);
+    exchange->attempts.secret_number = exchange->credential->secret_number;
     if (count_start(&exchange->count, exchange->proxy->upstream, exchange->head,
                     request_body_slice(&exchange->body), exchange->admission.model,
                     &exchange->credential->secret, on_counted, exchange, &err) < 0)
-        on_counted(exchange, -1);
+        on_counted(exchange, -1, 0);
 }
 
 // The next step towards the upstream: for what is billed, the money comes first.
@@ -315,53 +320,19 @@ static void exchange_failed(struct exchange *exchange, enum upstream_end end, co
 
 // ---- send: hand it to the upstream
 
-static size_t on_body_peek(void *context, uint64_t offset, const char **bytes)
-{
-    struct exchange *exchange = context;
-    if (exchange->route.kind != ROUTE_UPLOAD)
-        return request_body_peek(&exchange->body, offset, bytes);
-    bool at_end;
-    size_t there = upload_peek(&exchange->upload, offset, bytes, &at_end);
-    if (!upload_is_full(&exchange->upload) && exchange->agent != NULL)
-        agent_resume(exchange->agent);
-    return at_end ? UPSTREAM_BODY_END : there;
-}
-
 static void on_head(void *context, const struct http_head *head);
 static void on_body(void *context, const char *bytes, size_t length, bool last);
 static void on_done(void *context, enum upstream_end end, const struct error *err);
 
 static const struct upstream_receiver receiver = {
-    .body_peek = on_body_peek, .head = on_head, .body = on_body, .done = on_done};
-
-static int request_open(struct exchange *exchange, struct error *err)
-{
-    struct authorized_request authorized;
-    const struct http_head *head = exchange->head;
-    int64_t length = request_body_sent_length(&exchange->body);
-    if (exchange->route.kind == ROUTE_UPLOAD && head->framing != HTTP_BODY_NONE)
-        length = head->framing == HTTP_BODY_LENGTH ? head->content_length : UPSTREAM_LENGTH_UNKNOWN;
-    int result = authorize(&authorized, head, &exchange->credential->secret, err);
-    if (result == 0)
-        result = upstream_open(exchange->proxy->upstream,
-                               &(struct upstream_request){
-                                   .method = head->method,
-                                   .target = head->target,
-                                   .headers = authorized.headers,
-                                   .header_count = authorized.header_count,
-                                   .body_length = length,
-                               },
-                               &receiver, exchange, &exchange->transfer, err);
-    explicit_bzero(authorized.authorization, sizeof(authorized.authorization));
-    return result;
-}
+    .body_peek = exchange_request_peek, .head = on_head, .body = on_body, .done = on_done};
 
 static void exchange_send(struct exchange *exchange)
 {
     struct error err;
     if (!exchange_choose(exchange)) // the one that was chosen may have died in the queue for money
         return;
-    int result = request_open(exchange, &err);
+    int result = exchange_request_open(exchange, &receiver, &err);
     if (result < 0) {
         struct reply reply = {.status = result == -EMSGSIZE ? 400 : 529};
         exchange_settle(exchange, EXCHANGE_NOT_SENT);

@@ -302,6 +302,31 @@ enum attempt_step attempt_failed(struct exchange *exchange, const char *problem,
     return look(exchange, wait_us);
 }
 
+// ---- counts
+
+bool attempt_count_failed(struct exchange *exchange, int http_status)
+{
+    struct attempts *attempts = &exchange->attempts;
+    struct credential_signs signs = {.verdict = VERDICT_UNAUTHORIZED,
+                                     .http_status = http_status,
+                                     .retry_after_ms = -1,
+                                     .used_percent = -1};
+    char model[MODEL_NAME_MAX];
+    int64_t wait_us;
+    if (http_status != 401 || ++attempts->recounts >= ATTEMPTS_MAX ||
+        attempts->excluded_count == CREDENTIAL_EXCLUDED_MAX)
+        return false;
+    if (credential_keeper_answered(exchange->proxy->keeper, exchange->credential,
+                                   attempts->secret_number, &signs, limit_name(exchange, model),
+                                   true))
+        return true;
+    number_add(attempts->excluded, &attempts->excluded_count, exchange->credential->number);
+    if (look(exchange, &wait_us) == ATTEMPT_GO)
+        return true;
+    attempts->excluded_count--; // it may be that no token of this kind may count
+    return false;
+}
+
 // ---- the end
 
 // Whether the answer that is kept is the one to give: with a limit in the way it has to be one that

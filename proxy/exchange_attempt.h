@@ -33,6 +33,7 @@ struct attempts {
     uint32_t limited[CREDENTIAL_EXCLUDED_MAX];  // and those that had no room for it
     size_t excluded_count, limited_count;
     int sent;
+    int recounts;
     int failures;                      // of the upstream's own
     int64_t first_sent_us;             // monotonic, as the others; 0 never
     int64_t not_before_us;             // the breaker is asked then; 0: it need not be
@@ -64,6 +65,10 @@ bool attempt_keep(struct exchange *exchange, const char *bytes, size_t length);
 // The answer that is kept is whole; or, with none kept, nothing went out, because of `problem`.
 // What follows? The credential is chosen anew by attempt_choose().
 enum attempt_step attempt_failed(struct exchange *exchange, const char *problem, int64_t *wait_us);
+
+// The free count of its prompt, under the credential at hand, was answered with that status, 0
+// none. True: counting again is worth while, once a credential has been chosen anew.
+bool attempt_count_failed(struct exchange *exchange, int http_status);
 
 // The head of the answer that the agent gets, kept_answer_body() behind it; or NULL, and *reply and
 // `message` are set.

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Agents that only want answers: a steady load of short exchanges, and what each of them saw.
 
-usage: credential_load.py --url URL --requests N --in-flight N [--delay-ms N] [--plain] [--until FILE]
+usage: credential_load.py --url URL --requests N --in-flight N [--delay-ms N] [--plain] [--words N] [--until FILE]
 
 The key is taken from ANTHROPIC_API_KEY. Each of the agents has a session of its own and sends one exchange
-after the other. With --plain they are no Claude Code. --until: goes on until that file is there.
+after the other. With --plain they are no Claude Code. --words: of a prompt. --until: goes on until that file is there.
 Prints one JSON line: statuses with their counts, the longest wait in ms, and the first answer that was not
 a 200, with its retry-after; exit code 1 if there was one.
 """
@@ -38,7 +38,7 @@ class Load:
 
     def request(self, session):
         body = {"model": "claude-haiku-4-5", "max_tokens": 16, "stream": True,
-                "messages": [{"role": "user", "content": "Good day"}]}
+                "messages": [{"role": "user", "content": "Good day " * self.options.words}]}
         if not self.options.plain:
             body["system"] = [{"type": "text", "text": IDENTITY}]
         body = json.dumps(body).encode()
@@ -98,6 +98,7 @@ def main():
     parser.add_argument("--in-flight", type=int, required=True)
     parser.add_argument("--delay-ms", type=int, default=0)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--words", type=int, default=1)
     parser.add_argument("--until")
     sys.exit(asyncio.run(Load(parser.parse_args()).run()))
 

@@ -290,6 +290,28 @@ all_limited() {
     check "and then it is" test "$(saw .first_bad.retry_after)" -le 60
 }
 
+# ---- the free count of a prompt
+
+# A prompt of which only the upstream can say that it fits is counted before it is sent.
+count_dies() {
+    fresh counted
+    start_fake --accept sk-ant-oat01-first@account --refresh-token sk-ant-ort01-first@account || not_ok "the fake starts"
+    pair "$STORE/main" sk-ant-oat01-first sk-ant-ort01-first 3600
+    configure '[Job load]' TokensMax=4000
+    serve --ledger "$NO_LEDGER"
+    change '{"secret":"sk-ant-oat01-first","uses_left":0}'
+    check "a token that is found dead by a count is refreshed, and counts again" \
+        load --requests 1 --in-flight 1 --words 600
+    equal "as the upstream says" "401 200, 200" "$(jq -rn '[inputs | select(.kind != "token")] |
+        "\(map(select(.kind == "count_tokens").status) | join(" ")), \(map(select(.kind == "messages").status) | join(" "))"' \
+        "$FAKE_BOOKS")"
+    two uncounted sk-ant-api03 '[Job load]' TokensMax=4000
+    change "{\"secret\":\"$FIRST\",\"state\":\"revoked\"}"
+    check "a key that is found dead by a count gives way to the next" \
+        load --requests 1 --in-flight 1 --words 600
+    equal "which has served" 1 "$(of second exchanges)"
+}
+
 # ---- a subscription beside a key
 
 whom_it_serves() {
@@ -345,6 +367,7 @@ kills
 shared_file
 failover
 all_limited
+count_dies
 whom_it_serves
 real_claude
 flow_end
