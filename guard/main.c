@@ -23,7 +23,7 @@ static const struct subcommand subcommands[] = {
     {"report", report_main, "what was spent, by day, job, model, run or credential"},
     {"state", state_main, "keys of work between runs: claim, done, release, get, list"},
     {"ledger", ledger_main, "look after the books: status, verify, export, move"},
-    {"credential", credential_main, "store and list credentials"},
+    {"credential", credential_main, "what authorises exchanges upstream: list, check, add"},
     {"job", job_main, "keys of jobs, for agents outside reeve run"},
     {"price", price_main, "show what models cost, or check a price file"},
     {"alert", alert_main, "list and test who is told when something goes wrong"},

@@ -23,7 +23,7 @@ _reeve_words() {
     state) echo claim done release get list ;;
     kill) _reeve_runs ;;
     ledger) echo status verify migrate export move ;;
-    credential) echo add list remove ;;
+    credential) echo list check refresh disable enable add remove ;;
     price) echo list check ;;
     config) echo check show ;;
     esac
