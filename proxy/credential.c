@@ -275,9 +275,11 @@ void credential_forget(struct credential *credential)
 void credential_renew(struct credential *credential, const struct credential_secret *secret,
                       bool refreshed, uint32_t random, int64_t now_ms)
 {
+    // It may have been found in the file before its refresh is through: then it is in use already.
+    if (strcmp(credential->secret.access, secret->access) != 0)
+        credential->secret_number++;
     explicit_bzero(&credential->secret, sizeof(credential->secret));
     credential->secret = *secret;
-    credential->secret_number++;
     credential_secret_fingerprint(secret, credential->fingerprint);
     credential->failures = 0;
     credential->obtained_at_ms = refreshed ? now_ms : 0;

@@ -72,7 +72,7 @@ struct credential {
     char problem[CREDENTIAL_PROBLEM_MAX];         // why; "" where the state says it
     char file_problem[CREDENTIAL_PROBLEM_MAX];    // why its file could not be read last; ""
     struct credential_secret secret;              // wiped whenever it is replaced
-    uint32_t secret_number;                       // raised whenever it is
+    uint32_t secret_number;                       // raised with each other access token
     uint32_t secret_served_number;                // of the last secret that the upstream took
     char fingerprint[CREDENTIAL_FINGERPRINT_MAX]; // of what the file holds, as read or stored last
     int64_t obtained_at_ms;                       // from the token endpoint; 0: not by us

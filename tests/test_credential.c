@@ -266,6 +266,19 @@ static int64_t limited(const char *model, int64_t now_ms)
     return credential_limited_until_ms(&credential, slice_of(model), now_ms);
 }
 
+START_TEST(what_is_found_in_the_file_before_its_refresh_is_through_stays_the_same)
+{
+    struct credential_secret secret = pair("A2", NOW + 8 * HOUR);
+    make(CREDENTIAL_REFRESHING);
+    credential_renew(&credential, &secret, false, 0, NOW); // the file was seen to change
+    uint32_t number = credential.secret_number;
+    credential_renew(&credential, &secret, true, 0, NOW); // and that is what came of the refresh
+    ck_assert_uint_eq(credential.secret_number, number);
+    ck_assert_int_eq(credential.refreshes, 1);
+    ck_assert_int_eq(credential.obtained_at_ms, NOW);
+}
+END_TEST
+
 START_TEST(a_cooled_account_comes_back_by_itself)
 {
     make(CREDENTIAL_READY);
@@ -381,6 +394,7 @@ int main(void)
     tcase_add_test(cases, a_postponed_refresh_backs_off);
     tcase_add_test(cases, a_secret_is_wiped_when_it_is_replaced);
     tcase_add_test(cases, numbers_tell_secrets_apart);
+    tcase_add_test(cases, what_is_found_in_the_file_before_its_refresh_is_through_stays_the_same);
     tcase_add_test(cases, a_cooled_account_comes_back_by_itself);
     tcase_add_test(cases, one_model_is_limited_alone);
     tcase_add_test(cases, of_too_many_limits_the_first_to_end_is_forgotten);
