@@ -13,7 +13,8 @@
 static void put_header(const char *name, const char *value, FILE *stream)
 {
     fprintf(stream, "%s: ", name);
-    for (size_t i = 0; value[i] != '\0' && i < MAIL_HEADER_MAX; i++)
+    size_t length = strnlen(value, MAIL_HEADER_MAX);
+    for (size_t i = 0; i < length; i++)
         putc(value[i] < 0x20 || value[i] > 0x7e ? '?' : value[i], stream);
     putc('\n', stream);
 }

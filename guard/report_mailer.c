@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 // Text and HTML of a document; both are malloc'ed.
 static int render(const struct report_document *document, char **text, char **html,
                   struct error *err)
@@ -86,7 +84,7 @@ static int spawn_sendmail(int message_fd, pid_t *pid)
 
 static int run_sendmail(int message_fd, struct error *err)
 {
-    pid_t pid;
+    pid_t pid = -1;
     int status;
     int result = spawn_sendmail(message_fd, &pid);
     if (result == -ENOENT)

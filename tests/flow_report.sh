@@ -161,11 +161,12 @@ try_mail() {
     equal "and by the channel that asks for it, once" "report usd $(jq -r .total.cost_usd "$WORK/report.json")" \
         "$(jq -r '"\(.kind) \(.unit) \(.amount)"' "$WORK/told")"
     echo 75 >"$WORK/sendmail.code"
+    printf '[Alert gone]\nExec=%s\nOn=report\n' "$WORK/no-such-command" >>"$WORK/deliver.conf"
     "$REEVE" report --config "$WORK/deliver.conf" --day 2026-11-24 --deliver >/dev/null 2>"$WORK/why"
     code=$?
     check "a mail that is not taken is told of, and fails the unit" \
         test "$code" != 0 -a "$(grep -c 'sendmail ended with code 75' "$WORK/why")" = 1
-    equal "the channel is told all the same" 2 "$(jq -s length "$WORK/told")"
+    equal "a channel that is there is told all the same, once" 2 "$(jq -s length "$WORK/told")"
     report --mail $'a@example.com\nBcc: b@example.com' >/dev/null 2>"$WORK/why"
     equal "an address cannot add a header" "64 1" "$? $(wc -l <"$WORK/why")"
 }
