@@ -145,6 +145,26 @@ static void say_anomaly(const struct morning_report *report, const struct mornin
                       value, weekday, usual);
 }
 
+// One sentence for each way of ending badly that there was.
+static void say_bad_ends(const struct morning_report *report, struct report_document *document)
+{
+    static const struct {
+        const char *ended, *words;
+    } ends[] = {{"ceiling", "came to a hard ceiling"},
+                {"oom", "ran out of memory"},
+                {"timeout", "ran out of time"},
+                {"killed", "ended by reeve kill"},
+                {"lost", "lost, with the machine or the supervisor"}};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        int64_t count = 0;
+        for (size_t k = 0; k < report->run_count; k++)
+            count += strcmp(report->runs[k].ended, ends[i].ended) == 0;
+        if (count > 0)
+            document_add_note(document, TONE_BAD, "%" PRId64 " run%s %s", count,
+                              morning_plural(count), ends[i].words);
+    }
+}
+
 static void say_what_stands_out(const struct morning_report *report,
                                 struct report_document *document)
 {
@@ -155,6 +175,7 @@ static void say_what_stands_out(const struct morning_report *report,
         say_anomaly(report, &report->anomalies[i], document);
     for (size_t i = 0; i < report->ceiling_count; i++)
         morning_say_ceiling(report, &report->ceilings[i], document);
+    say_bad_ends(report, document);
     if (day->unknown_models > 0)
         document_add_note(document, TONE_BAD,
                           "%" PRId64 " exchange%s of a model without a price: charged as the "

@@ -14,6 +14,14 @@
 #define COUNT(count) report_format_count((count), (char[REPORT_COUNT_MAX]){0})
 #define SHARE(permille) morning_format_share((permille), (char[MORNING_SHARE_MAX]){0})
 
+// Says how many rows a table would have had.
+static void add_more(struct report_document *document, size_t count, const char *what)
+{
+    if (count > MORNING_TABLE_ROWS_MAX)
+        document_add_note(document, TONE_QUIET, "%zu more %ss are in the CSV",
+                          count - MORNING_TABLE_ROWS_MAX, what);
+}
+
 // ---- ceilings
 
 static const char *format_amount(const struct morning_limit *limit, int64_t amount,
@@ -74,7 +82,7 @@ void morning_add_ceilings(const struct morning_report *report, struct report_doc
         return;
     document_add_section(document, "Ceilings");
     document_begin_table(document, COLUMNS(columns));
-    for (size_t i = 0; i < report->ceiling_count; i++) {
+    for (size_t i = 0; i < report->ceiling_count && i < MORNING_TABLE_ROWS_MAX; i++) {
         const struct morning_ceiling *ceiling = &report->ceilings[i];
         const struct morning_limit *limit = &ceiling->limit;
         int share = morning_permille(ceiling->used, limit->limit);
@@ -89,6 +97,7 @@ void morning_add_ceilings(const struct morning_report *report, struct report_doc
                               : format_amount(limit, ceiling->forecast.expected, text));
         document_add_cell(document, "%s", format_reached(report, ceiling, date));
     }
+    add_more(document, report->ceiling_count, "ceiling");
 }
 
 // ---- by job, model and credential
@@ -336,6 +345,7 @@ void morning_add_cache(const struct morning_report *report, struct report_docume
     for (size_t i = 0; i < report->cache_count && i < MORNING_TABLE_ROWS_MAX; i++)
         add_cache_row(document, &report->caches[i], false);
     add_cache_row(document, &report->cache_total, true);
+    add_more(document, report->cache_count, "job");
     document_add_note(document, TONE_QUIET,
                       "late: exchanges that came up to half of a window (5 minutes, an hour) after "
                       "it and wrote again; lost: what that cost at most above reading. all 1h, all "
@@ -352,7 +362,7 @@ void morning_add_cheaper(const struct morning_report *report, struct report_docu
         return;
     document_add_section(document, "The same tokens on the next cheaper model");
     document_begin_table(document, COLUMNS(columns));
-    for (size_t i = 0; i < report->cheaper.count; i++) {
+    for (size_t i = 0; i < report->cheaper.count && i < MORNING_TABLE_ROWS_MAX; i++) {
         const struct cheaper_model *model = &report->cheaper.models[i];
         bool has = *model->cheaper != '\0';
         document_begin_row(document, -1, false);
@@ -361,6 +371,7 @@ void morning_add_cheaper(const struct morning_report *report, struct report_docu
         document_add_cell(document, "%s", has ? model->cheaper : "-");
         document_add_cell(document, "%s", has ? MONEY(model->cheaper_pico_usd) : "-");
     }
+    add_more(document, report->cheaper.count, "model");
     document_add_note(
         document, TONE_QUIET,
         "Arithmetic, not advice: another model would have used other tokens. Estimated "

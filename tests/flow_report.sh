@@ -65,7 +65,8 @@ try_text() {
     equal "no line is longer than 80 columns" 0 "$(awk 'length > 80' "$WORK/report.txt" | wc -l)"
     check "the anomaly is named" grep -q '^! review: cost \$45.52, usual for a Tuesday is \$13.10$' "$WORK/report.txt"
     check "and the ceiling ahead" grep -q '^! Ceiling of everything per month: .* reached on 30 Nov$' \
-        <(tr '\n' ' ' <"$WORK/report.txt" | sed 's/   */ /g; s/ ! /\n! /g; s/ 44 retries/\n/')
+        <(tr '\n' ' ' <"$WORK/report.txt" | sed 's/   */ /g; s/ ! /\n! /g')
+    check "and a run that ran out of memory" grep -q '^! 1 run ran out of memory$' "$WORK/report.txt"
     check "a subscription is API-equivalent, beside its fee" \
         grep -q 'Subscriptions *\$200.00  a month' "$WORK/report.txt"
     check "so it is under a table of any time" grep -q '^API-equivalent: \$21.72 of the cost; a subscription covers it$' \
@@ -171,6 +172,15 @@ try_mail() {
     equal "an address cannot add a header" "64 1" "$? $(wc -l <"$WORK/why")"
 }
 
+# Without --day it is of yesterday, whenever that is.
+try_yesterday() {
+    local before after
+    before=$(date -d yesterday +%F)
+    "$REEVE" report --config "$WORK/reeve.conf" --json >"$WORK/yesterday.json"
+    after=$(date -d yesterday +%F)
+    check "without --day it is yesterday's" grep -qE "\"day\": \"($before|$after)\"" "$WORK/yesterday.json"
+}
+
 try_bad_input() {
     local arguments
     for arguments in "--day today" "--day 2026-02-30" "--zone Europe/Nowhere" "--format pdf" "--by job --format html" \
@@ -210,5 +220,6 @@ try_anomalies
 try_text
 try_html
 try_mail
+try_yesterday
 try_bad_input
 flow_end
