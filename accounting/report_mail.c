@@ -10,10 +10,11 @@
 // No base64 has an underscore, so no part can hold it.
 #define BOUNDARY "=_reeve_report"
 #define LINE_BYTES 57 // 76 characters of base64 (RFC 2045 6.8)
+
 static void put_header(const char *name, const char *value, FILE *stream)
 {
-    fprintf(stream, "%s: ", name);
     size_t length = strnlen(value, MAIL_HEADER_MAX);
+    fprintf(stream, "%s: ", name);
     for (size_t i = 0; i < length; i++)
         putc(value[i] < 0x20 || value[i] > 0x7e ? '?' : value[i], stream);
     putc('\n', stream);
