@@ -144,7 +144,7 @@ check-state:
 	@packaging/setup.sh build run check
 	@$(MAKE) --no-print-directory -j$$(nproc) -s all $(BUILD)/tests/test_source_state_race
 	@REEVE_STATE_KEYS=$(or $(STATE_KEYS),10000) $(BUILD)/tests/test_source_state_race
-	@BUILD=$(BUILD) tests/flow_state.sh
+	@STATE=full BUILD=$(BUILD) tests/flow_state.sh
 
 check-bare:
 	@tests/bare.sh

@@ -244,7 +244,9 @@ static void explain(const struct state_command *command, const struct control_st
     if (told->outcome == SOURCE_STATE_INVALID || told->outcome == SOURCE_STATE_UNREACHABLE)
         fprintf(stderr, "reeve state %s: %s\n", command->name, told->text);
     else if (told->outcome == SOURCE_STATE_FREE)
-        fprintf(stderr, "reeve state %s: nobody holds %s\n", command->name, command->ask.key);
+        fprintf(stderr, "reeve state %s: %s %s\n", command->name,
+                command->ask.action == SOURCE_STATE_GET ? "nothing is known of" : "nobody holds",
+                command->ask.key);
 }
 
 static int ask(const struct state_command *command, struct control_client *client,

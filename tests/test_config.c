@@ -165,6 +165,8 @@ static const struct {
     {"[Reeve]\nListen=[::]:8377\n", "or ListenAnywhere=yes as well"},
     {"[Reeve]\nUpstream=api.anthropic.com\n", "Upstream=api.anthropic.com: write an origin"},
     {"[Reeve]\nUpstream=https://x/v1\n", "Upstream=https://x/v1: write an origin"},
+    {"[Job x]\nKey=%J-%q\n", "Key=%J-%q: write text such as %J-%Y%m%d%H"},
+    {"[Job x]\nKey=a\tb\n", "Key=a\tb: write text"},
     {"[Reeve]\nTimeZone=../etc/passwd\n", "TimeZone=../etc/passwd: write a time zone"},
     {"[Reeve]\nTimeZone=Mars/Olympus\n", "TimeZone=Mars/Olympus: write a time zone"},
     {"[Reeve]\nUnbounded=\n[Reeve]\nUnbounded=yes\n", "reeve.conf:4: Unbounded=yes: write deny or"},
