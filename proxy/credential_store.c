@@ -160,32 +160,6 @@ int credential_store_recover(const char *path, enum credential_leftover *leftove
 
 // ---- prepare and commit
 
-int credential_store_prepare(const char *path, const char *refresh, struct error *err)
-{
-    struct place place;
-    char successor[PATH_MAX];
-    int result = place_split(&place, path, err);
-    if (result == 0)
-        result = successor_name(&place, refresh, successor, err);
-    cleanup_fd int directory = result == 0 ? directory_lock(&place, err) : -1;
-    if (directory < 0)
-        return result < 0 ? result : directory;
-    cleanup_fd int fd = open(successor, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_set_errno(err, -errno, "making %s", successor);
-    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, CREDENTIAL_FILE_BYTES_MAX) < 0 && errno != EOPNOTSUPP)
-        result = error_set_errno(err, -errno, "making room for %s", successor);
-    if (result == 0)
-        result = owner_set(fd, directory, path, err);
-    if (result == 0 && fsync(fd) < 0)
-        result = error_set_errno(err, -errno, "syncing %s", successor);
-    if (result == 0)
-        result = directory_sync(directory, &place, err);
-    if (result < 0)
-        unlink(successor);
-    return result;
-}
-
 // Reads the file as it is now, and renews it, if it still is the one that held `refresh`.
 static int text_renew(const char *path, const char *refresh,
                       const struct credential_renewal *renewal, char **renewed, struct error *err)
@@ -203,6 +177,38 @@ static int text_renew(const char *path, const char *refresh,
         result = error_set(err, -ESTALE, "%s holds another login by now, or none", path);
     explicit_bzero(&now, sizeof(now));
     return result < 0 ? result : credential_text_renew(text, renewal, renewed, err);
+}
+
+int credential_store_prepare(const char *path, const char *refresh, struct error *err)
+{
+    static const struct credential_renewal trial = {
+        .access = "A", .refresh = "R", .refresh_expires_at_ms = -1};
+    struct place place;
+    char successor[PATH_MAX];
+    cleanup_with(credential_text_free) char *text = NULL;
+    int result = place_split(&place, path, err);
+    if (result == 0)
+        result = successor_name(&place, refresh, successor, err);
+    cleanup_fd int directory = result == 0 ? directory_lock(&place, err) : -1;
+    if (directory < 0)
+        return result < 0 ? result : directory;
+    result = text_renew(path, refresh, &trial, &text, err);
+    if (result < 0)
+        return result;
+    cleanup_fd int fd = open(successor, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(err, -errno, "making %s", successor);
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, CREDENTIAL_FILE_BYTES_MAX) < 0 && errno != EOPNOTSUPP)
+        result = error_set_errno(err, -errno, "making room for %s", successor);
+    if (result == 0)
+        result = owner_set(fd, directory, path, err);
+    if (result == 0 && fsync(fd) < 0)
+        result = error_set_errno(err, -errno, "syncing %s", successor);
+    if (result == 0)
+        result = directory_sync(directory, &place, err);
+    if (result < 0)
+        unlink(successor);
+    return result;
 }
 
 int credential_store_commit(const char *path, const char *refresh,

@@ -26,7 +26,7 @@ int credential_store_recover(const char *path, enum credential_leftover *leftove
                              struct error *err);
 
 // Makes the successor of the file that holds `refresh`. Fails where it could not be stored later:
-// no room, no right to write.
+// no room, no right to write, or no place in the file's text; -ESTALE as credential_store_commit().
 int credential_store_prepare(const char *path, const char *refresh, struct error *err);
 
 // Puts the renewed pair in place of the one with `refresh`. -ESTALE: the file holds another pair by

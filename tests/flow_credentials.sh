@@ -61,7 +61,7 @@ settled() { case $(of "$1" state) in ready | needs-login) ;; *) return 1 ;; esac
 # books_of KIND [STATUS]: how many such requests the upstream has had.
 books_of() { jq -n "[inputs | select(.kind == \"$1\" and (.status == ${2:-.status}))] | length" "$FAKE_BOOKS"; }
 
-change() { curl -sS -o /dev/null --json "$1" "$FAKE_URL/fake/credential"; }
+change() { curl -sS -o /dev/null -d "$1" "$FAKE_URL/fake/credential"; }
 
 # ---- expiries under load
 

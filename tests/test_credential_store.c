@@ -112,6 +112,13 @@ START_TEST(what_was_prepared_is_found_as_unanswered)
 }
 END_TEST
 
+START_TEST(nothing_is_prepared_for_another_login)
+{
+    ck_assert_int_eq(credential_store_prepare(path, "R9", &err), -ESTALE);
+    ck_assert_str_eq(other_file(), "");
+}
+END_TEST
+
 START_TEST(a_successor_that_is_torn_is_as_good_as_none)
 {
     for (size_t length = 0; length < strlen(new_text); length++) {
@@ -203,6 +210,7 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_commit_replaces_the_pair_and_leaves_nothing);
     tcase_add_test(cases, what_was_prepared_is_found_as_unanswered);
+    tcase_add_test(cases, nothing_is_prepared_for_another_login);
     tcase_add_test(cases, a_successor_that_is_torn_is_as_good_as_none);
     tcase_add_test(cases, a_successor_that_is_whole_becomes_the_file);
     tcase_add_test(cases, a_successor_of_another_login_is_removed);
