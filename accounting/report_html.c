@@ -44,7 +44,8 @@ static const char style[] =
     "table{width:100%;border-collapse:collapse;font-size:.9rem}\n"
     "th,td{padding:.32rem .5rem;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--line)}\n"
-    "th{font-weight:600;color:var(--quiet);font-size:.8rem}.text{text-align:left}\n"
+    "th{font-weight:600;color:var(--quiet);font-size:.8rem}.text{text-align:left}"
+    "td+.text,th+.text{padding-left:1.5rem}\n"
     "tr.total td{font-weight:650;border-top:2px solid var(--line);border-bottom:0}\n"
     ".share{background:linear-gradient(90deg,var(--wash) var(--part),transparent var(--part))}\n"
     "@media(max-width:36rem){body{padding:1rem .75rem 2rem;font-size:14px}"
@@ -61,7 +62,8 @@ static const char style[] =
     ".figures,.plots{gap:2mm}.plots{margin-top:2mm;grid-template-columns:1fr 1fr}"
     ".figure,.plot{padding:1.6mm 2.2mm;break-inside:avoid}.figure b{font-size:13pt}"
     ".figures{grid-template-columns:repeat(auto-fit,minmax(34mm,1fr))}"
-    "th,td{padding:.45mm 1.2mm}table{font-size:8pt}.scroll{margin:.8mm 0;overflow:visible}"
+    "th,td{padding:.45mm 1.2mm}table{font-size:8pt}.scroll{margin:.8mm "
+    "0;overflow:visible;break-inside:avoid}"
     "tr,li{break-inside:avoid}li{margin:.3mm 0}ul{margin:.6mm 0}}\n";
 
 static const char *tone_class(enum document_tone tone)
