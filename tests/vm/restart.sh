@@ -43,8 +43,8 @@ check "the run ends by itself" wait_until 30 run_is_over reeve@slow.service
 equal "its stream was not cut" 1 "$(grep -c '^event: message_stop' $SEEN/slow)"
 
 books_are_up_to_date() { reeve status | grep -q '^ledger: up to date'; }
-books_cost() { sed -n 's/.*"billed_pico_usd": *\([0-9]*\).*/\1/p' $FAKE_BOOKS | awk '{ sum += $1 } END { print sum }'; }
-ledger_cost() { reeve ledger export exchange --format csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "cost_usd") column = i } NR > 1 { sum += $column * 1e12 } END { printf "%d\n", sum + 0.5 }'; }
+books_cost() { sed -n 's/.*"billed_pico_usd": *\([0-9]*\).*/\1/p' $FAKE_BOOKS | awk '{ sum += $1 } END { printf "%.0f\n", sum }'; }
+ledger_cost() { reeve ledger export exchange --format csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "cost_usd") column = i } NR > 1 { sum += $column * 1e12 } END { printf "%.0f\n", sum }'; }
 check "the books follow" wait_until 60 books_are_up_to_date
 equal "and are the upstream's to the picodollar" "$(books_cost)" "$(ledger_cost)"
 check "the report's unit reports" bash -c 'systemctl start reeve-report.service && systemctl show -p Result reeve-report | grep success'
