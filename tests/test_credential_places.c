@@ -62,11 +62,13 @@ static void tear_down(void)
     nftw(directory, remove_each, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-// `%s` in it is the test's folder.
-static void configure(const char *format)
+// An @ in it is the test's folder.
+static void configure(const char *given)
 {
-    char text[512];
-    snprintf(text, sizeof(text), format, directory); // NOLINT: the formats are below
+    char text[512] = "";
+    for (size_t used = 0; *given != '\0'; given++, used = strlen(text))
+        snprintf(text + used, sizeof(text) - used, "%.*s", *given == '@' ? 512 : 1,
+                 *given == '@' ? directory : given);
     ck_assert_int_eq(config_parse(&config, "reeve.conf", text, strlen(text), NULL, &err), 0);
 }
 
@@ -78,8 +80,7 @@ static const struct {
     {"", "missing", "state/credentials/missing", false, true},
     {"[Credential a]\nType=api-key\n", "a", "state/credentials/a", false, true},
     {"[Credential a]\nFile=main.json\n", "a", "state/main.json", false, false},
-    {"[Credential a]\nFile=%s/home/.credentials.json\n", "a", "home/.credentials.json", true,
-     false},
+    {"[Credential a]\nFile=@/home/.credentials.json\n", "a", "home/.credentials.json", true, false},
     {"[Credential brought]\nType=api-key\n", "brought", "systemd/brought", true, false},
     {"[Credential a]\nType=oauth-token\nFile=brought\n", "a", "systemd/brought", true, false},
     {"[Credential brought]\nType=oauth\n", "brought", "state/credentials/brought", false, true},
@@ -147,7 +148,7 @@ END_TEST
 START_TEST(the_configuration_reaches_the_pool)
 {
     struct credential_place place;
-    configure("[Credential a]\nType=oauth-token\nPriority=7\nServes=any\nSwitchAt=80%%\n");
+    configure("[Credential a]\nType=oauth-token\nPriority=7\nServes=any\nSwitchAt=80%\n");
     ck_assert_int_eq(credential_place_find(&place, &config, &paths, "a", &err), 0);
     struct credential_options options = credential_place_options(&place);
     ck_assert_int_eq(options.expected, CREDENTIAL_OAUTH_TOKEN);
