@@ -25,6 +25,7 @@ static int place_split(struct place *place, const char *path, struct error *err)
 {
     const char *slash = strrchr(path, '/');
     size_t length = slash != NULL ? (size_t)(slash - path) : 0;
+    place->name = "";
     if (slash == NULL || length >= sizeof(place->directory))
         return error_set(err, -EINVAL, "credential file %s: not an absolute path", path);
     memcpy(place->directory, path, length);
