@@ -1,10 +1,7 @@
 // Serve: the daemon: wires proxy, budget, journal, slots and ledger feed together on one loop.
 
-#include "admit_run.h"
 #include "batches.h"
 #include "budget.h"
-#include "ceiling_text.h"
-#include "cgroup_helper_client.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "config.h"
@@ -31,8 +28,8 @@
 #include "serve_machine.h"
 #include "serve_options.h"
 #include "serve_page.h"
+#include "serve_parts.h"
 #include "serve_state.h"
-#include "serve_status.h"
 #include "server.h"
 #include "subcommands.h"
 #include "upstream.h"
@@ -48,42 +45,9 @@
 #define CONNECTIONS_WARM 1
 #define DRAIN_MAX_S 600
 #define DRAIN_TICKS_PER_S 20 // while it drains, who asks anew waits for its successor
-#define REFUSALS_MAX 512
-#define FILES_OTHER_MAX 256 // journal, ledger feed, control connections
+#define FILES_OTHER_MAX 256  // journal, ledger feed, control connections
 #define FILES_MAX                                                                                  \
     (SERVER_CONNECTIONS_MAX + PROXY_EXCHANGES_MAX + UPSTREAM_CONNECTIONS_MAX + FILES_OTHER_MAX)
-
-struct serve {
-    struct config config;
-    struct paths paths;
-    struct passed_sockets sockets;
-    struct event_base *base;
-    struct event *terminate, *interrupt, *journal_ready, *drain;
-    struct price_table *prices;
-    struct budget *budget;
-    struct restore_targets restored;
-    struct ownership *ownership;
-    struct journal *journal;
-    struct serve_credentials *credentials;
-    struct run_table *runs;
-    struct curl_loop *curl;
-    struct upstream *upstream;
-    struct proxy proxy;
-    struct server *server;
-    struct run_registry *registry;
-    struct job_keys job_keys;
-    struct serve_alerts *alerts;
-    struct serve_caller caller;
-    struct serve_page *page;
-    struct control_server *control;
-    struct feed_child *feed;
-    struct state_desk *state;
-    struct ledger_catch_up_options feed_options;
-    char free_refusals[REFUSALS_MAX];
-    int64_t started_at_us;
-    int drain_ticks_left;
-    bool draining;
-};
 
 // ---- the end: streams in flight finish
 
@@ -115,182 +79,6 @@ static void on_signal(evutil_socket_t signal_number, short what, void *context)
     server_stop(serve->server);
     event_add(serve->drain, &(struct timeval){.tv_usec = 1000000 / DRAIN_TICKS_PER_S});
     on_drain(-1, 0, serve);
-}
-
-// ---- what the parts tell each other
-
-static void on_journal_ready(evutil_socket_t fd, short what, void *context)
-{
-    struct serve *serve = context;
-    (void)fd;
-    (void)what;
-    journal_dispatch(serve->journal);
-    serve_alerts_synced(serve->alerts);
-    feed_child_wake(serve->feed);
-}
-
-static void on_feed_report(const struct ledger_feed_report *report, void *context)
-{
-    struct serve *serve = context;
-    journal_delete_before(serve->journal, &report->acknowledged);
-    serve_alerts_feed(serve->alerts, report);
-}
-
-static void on_exchange_ended(struct live_run *run, void *context)
-{
-    struct serve *serve = context;
-    run_registry_exchange_settled(serve->registry, run);
-}
-
-static bool on_run_id(const struct control_peer *peer, char id[static RUN_ID_MAX], void *context)
-{
-    struct serve *serve = context;
-    return state_desk_run_id(serve->state, peer, id);
-}
-
-static void on_run_opened(struct live_run *run, void *context)
-{
-    struct serve *serve = context;
-    struct error err;
-    state_desk_run_opened(serve->state, run);
-    run->policy = serve_ceilings_policy(&serve->config, run->job);
-    if (serve_ceilings_set_run(serve->budget, run, &err) == 0)
-        return;
-    log_event(LOG_ERR, "ceiling_not_set", "run", run->id, "error", err.text, NULL);
-    run_registry_end(serve->registry, run, RUN_KILLED, err.text);
-}
-
-static void on_run_at_ceiling(struct live_run *run, const struct budget_ceiling *ceiling,
-                              const char *message, void *context)
-{
-    struct serve *serve = context;
-    serve_alerts_ceiling(serve->alerts, run, ceiling);
-    run_registry_end_later(serve->registry, run, RUN_CEILING, message);
-}
-
-static void on_run_cancel(struct live_run *run, void *context)
-{
-    struct serve *serve = context;
-    exchange_cancel_run(&serve->proxy, run);
-}
-
-// A supervisor in a scope of the root helper's can be killed with its run. Of others systemd, or
-// whoever started them, is in charge.
-static void on_run_overdue(struct live_run *run, void *context)
-{
-    (void)context;
-    cgroup_helper_kill(CGROUP_HELPER_SOCKET, run->id);
-}
-
-static void on_run_escaped(struct live_run *run, const char *what, void *context)
-{
-    struct serve *serve = context;
-    log_event(LOG_ERR, "run_escaped", "run", run->id, "what", what, NULL);
-    serve_alerts_escape(serve->alerts, run, what);
-}
-
-static void on_run_closed(struct live_run *run, enum run_end end, int64_t memory_peak_bytes,
-                          void *context)
-{
-    struct serve *serve = context;
-    serve_alerts_run_closed(serve->alerts, run, end, memory_peak_bytes);
-    metrics_run_ended(serve->proxy.metrics, end);
-    state_desk_run_closed(serve->state, run);
-    budget_forget_run(serve->budget, run->id);
-}
-
-static void on_soft_limit(struct live_run *run, const struct budget_ceiling *ceiling, void *context)
-{
-    struct serve *serve = context;
-    char text[CEILING_TEXT_MAX];
-    log_event(LOG_NOTICE, "soft_limit_reached", "run", run->id, "job", run->job, "ceiling",
-              ceiling_describe(ceiling, text), NULL);
-    serve_alerts_soft_limit(serve->alerts, run, ceiling);
-}
-
-static void on_exchange_settled(struct live_run *run, const struct journal_settlement *settlement,
-                                const struct body_hash *body, void *context)
-{
-    struct serve *serve = context;
-    serve_alerts_settled(serve->alerts, run, settlement, body);
-    serve_page_settled(serve->page);
-}
-
-static void on_local(struct agent *agent, const struct http_head *head, void *context)
-{
-    struct serve *serve = context;
-    serve_page_answer(serve->page, agent, head);
-}
-
-// False when a ceiling of the job, or of the box, has nothing left to start a run with.
-static bool may_open(const char *job, char why[static ERROR_TEXT_MAX], void *context)
-{
-    struct serve *serve = context;
-    struct run_policy policy = serve_ceilings_policy(&serve->config, job);
-    struct budget_ceiling exhausted;
-    char text[CEILING_TEXT_MAX];
-    if (admit_run(&serve->proxy, job, &policy, &exhausted))
-        return true;
-    snprintf(why, ERROR_TEXT_MAX, "job %s: ceiling reached: %s", job,
-             ceiling_describe(&exhausted, text));
-    return false;
-}
-
-// The implicit run of a job key.
-static enum identify_outcome on_job_key(struct slice key, struct live_run **run, void *context)
-{
-    struct serve *serve = context;
-    const struct job_key *found = job_keys_find(&serve->job_keys, key.bytes, key.length);
-    if (found == NULL)
-        return IDENTIFY_UNKNOWN;
-    *run = run_registry_find_implicit(serve->registry, found->job, found->digest);
-    return *run != NULL ? IDENTIFY_RUN : IDENTIFY_NO_RUN;
-}
-
-static void fill_status(struct status *status, void *context)
-{
-    struct serve *serve = context;
-    serve_status_fill(status, &(struct serve_status_sources){
-                                  .config = &serve->config,
-                                  .listen = server_address(serve->server),
-                                  .started_at_us = serve->started_at_us,
-                                  .exchanges_in_flight = serve->proxy.exchange_count,
-                                  .registry = serve->registry,
-                                  .credentials = serve_credentials_pool(serve->credentials),
-                                  .budget = serve->budget,
-                                  .feed = feed_child_report(serve->feed),
-                                  .zone = serve_page_zone(serve->page),
-                              });
-}
-
-static void on_control(struct control_peer *peer, const struct control_message *message,
-                       void *context)
-{
-    struct serve *serve = context;
-    if (serve_alerts_receive(serve->alerts, peer, message) ||
-        state_desk_receive(serve->state, peer, message) ||
-        serve_credentials_receive(serve->credentials, peer, message) ||
-        run_registry_receive(serve->registry, peer, message) ||
-        serve_page_receive(serve->page, peer, message))
-        return;
-    if (message->type != CONTROL_STATUS) {
-        control_peer_refuse(peer, CONTROL_INVALID, "the daemon does not take this message");
-        return;
-    }
-    struct control_message reply = {.type = CONTROL_STATUS_REPLY};
-    fill_status(&reply.status, serve);
-    control_peer_send(peer, &reply);
-    control_peer_close(peer);
-    control_message_done(&reply);
-}
-
-static void on_control_gone(struct control_peer *peer, void *context)
-{
-    struct serve *serve = context;
-    serve_alerts_peer_gone(serve->alerts, peer);
-    state_desk_peer_gone(serve->state, peer);
-    run_registry_peer_gone(serve->registry, peer);
-    serve_credentials_peer_gone(serve->credentials, peer);
 }
 
 // ---- start, in the order of what needs what
@@ -390,13 +178,13 @@ static int proxy_open(struct serve *serve, struct error *err)
         .tokens_count = options->tokens_count,
         .callers = &serve->caller.callers,
         .wait_max_s = options->wait_max_us / 1000000,
-        .find_job_key = on_job_key,
-        .run_at_ceiling = on_run_at_ceiling,
-        .soft_limit_reached = on_soft_limit,
-        .exchange_settled = on_exchange_settled,
-        .run_exchange_ended = on_exchange_ended,
+        .find_job_key = serve_on_job_key,
+        .run_at_ceiling = serve_on_run_at_ceiling,
+        .soft_limit_reached = serve_on_soft_limit,
+        .exchange_settled = serve_on_exchange_settled,
+        .run_exchange_ended = serve_on_exchange_ended,
         .metrics = serve_page_metrics(serve->page),
-        .serve_local = on_local,
+        .serve_local = serve_on_local,
         .context = serve,
     };
     TAILQ_INIT(&serve->proxy.exchanges);
@@ -428,13 +216,13 @@ static int guard_open(struct serve *serve, struct error *err)
             .memory_for_runs = machine_memory_for_runs(&serve->config, machine_memory_bytes()),
             .read_pressure = serve_machine_pressure,
             .base_url = base_url,
-            .may_open = may_open,
-            .run_id = on_run_id,
-            .opened = on_run_opened,
-            .cancel = on_run_cancel,
-            .overdue = on_run_overdue,
-            .escaped = on_run_escaped,
-            .closed = on_run_closed,
+            .may_open = serve_may_open,
+            .run_id = serve_on_run_id,
+            .opened = serve_on_run_opened,
+            .cancel = serve_on_run_cancel,
+            .overdue = serve_on_run_overdue,
+            .escaped = serve_on_run_escaped,
+            .closed = serve_on_run_closed,
             .context = serve,
         },
         err);
@@ -444,8 +232,8 @@ static int guard_open(struct serve *serve, struct error *err)
         result = control_server_new(&serve->control, serve->base, serve->paths.control_socket,
                                     serve->sockets.control_fd,
                                     &(struct control_handlers){
-                                        .received = on_control,
-                                        .gone = on_control_gone,
+                                        .received = serve_on_control,
+                                        .gone = serve_on_control_gone,
                                         .context = serve,
                                     },
                                     err);
@@ -466,7 +254,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                       .proxy = &serve->proxy,
                                       .journal = serve->journal,
                                       .listen = server_address(serve->server),
-                                      .fill_status = fill_status,
+                                      .fill_status = serve_fill_status,
                                       .context = serve,
                                   },
                                   err);
@@ -478,8 +266,8 @@ static int guard_open(struct serve *serve, struct error *err)
         .dsn = serve->config.reeve.ledger,
         .prices_file = serve->config.reeve.prices,
     };
-    result =
-        feed_child_new(&serve->feed, serve->base, &serve->feed_options, on_feed_report, serve, err);
+    result = feed_child_new(&serve->feed, serve->base, &serve->feed_options, serve_on_feed_report,
+                            serve, err);
     return result < 0 ? result
                       : serve_state_open(&serve->state, serve->base, &serve->config, serve->runs,
                                          serve->registry, serve->feed, err);
@@ -491,7 +279,7 @@ static int events_open(struct serve *serve, struct error *err)
     serve->interrupt = evsignal_new(serve->base, SIGINT, on_signal, serve);
     serve->drain = event_new(serve->base, -1, EV_PERSIST, on_drain, serve);
     serve->journal_ready = event_new(serve->base, journal_event_fd(serve->journal),
-                                     EV_READ | EV_PERSIST, on_journal_ready, serve);
+                                     EV_READ | EV_PERSIST, serve_on_journal_ready, serve);
     if (serve->terminate == NULL || serve->interrupt == NULL || serve->drain == NULL ||
         serve->journal_ready == NULL)
         return error_set(err, -ENOMEM, "out of memory for events");
