@@ -29,6 +29,12 @@ AGENTS=(
     "Agent SDK query()|node agent_sdk.mjs"
 )
 
+# The agent that docs/fleet.md has, as it stands there.
+try_documented() {
+    sed -n '/^```js/,/^```$/p' "$TOP/docs/fleet.md" | grep -v '^```' >"$CLIENTS/fleet.mjs"
+    try "the agent of docs/fleet.md" 0 "You said: Good day" "200 stream" node fleet.mjs
+}
+
 # client COMMAND…: runs in an empty environment; what it says goes to $WORK/said.
 client() {
     LINES_BEFORE=$(wc -l <"$FAKE_BOOKS")
@@ -163,6 +169,7 @@ else
 fi
 for sdk in "${SDKS[@]}"; do try_sdk "$sdk"; done
 for agent in "${AGENTS[@]}"; do try_agent "$agent"; done
+try_documented
 try_stream_json
 if [ -z "${FLOW_DIRECT:-}" ]; then
     try_ceilings

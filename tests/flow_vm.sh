@@ -9,11 +9,13 @@
 
 cd "$TOP" || exit 1
 kind=${VM_KIND:-uml}
+flows=(package jobs scopes caller restart purge)
+[ -z "${VM_STRICT:-}" ] || flows+=(fleet)
 
 guest() {
     timeout 300 packaging/setup.sh deb "vm-$kind" || return 77
     packaging/deb.sh && env -u SANITIZE -u BUILD "${MAKE:-make}" -s build/plain/tests/fake_claude || return 1
-    VM_SECONDS=${VM_SECONDS:-400} tests/vm/boot.sh "$kind" build/reeve_*.deb package jobs scopes caller restart purge
+    VM_SECONDS=${VM_SECONDS:-400} tests/vm/boot.sh "$kind" build/reeve_*.deb "${flows[@]}"
 }
 
 guest 2>&1 </dev/null | tee "$WORK/guest.out"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The OOM night: what a runaway agent does to its neighbours, with reeve and without, in a guest.
 
-One process forks and twelve of them take memory as fast as they get it, beside two good agents of 150 MB
+One process forks, and twelve take 50 MB more every second, beside two good agents of 150 MB
 and Postgres with ten inserts a second: as jobs of the package under reeve, and as plain services of
 systemd without limits. "idle" is the same neighbours without such an agent. See tests/vm/bench_oom.sh.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 PROGRAMS = [TOP / "build/plain/tests/bench" / name for name in ("oom_beat", "oom_tree")]
 FIELDS = ("killed", "stall_ms", "postgres_stall_ms", "stray", "duration_ms")
-SECONDS_PER_TRIAL = 60  # of all three kinds, on a slow machine
+SECONDS_PER_ROUND = 60  # a trial of each kind, on a slow machine
 
 
 def boot_guest(kind, trials):
@@ -26,8 +26,8 @@ def boot_guest(kind, trials):
     with tempfile.TemporaryDirectory() as work:
         count = Path(work, "trials")
         count.write_text(f"{trials}\n")
-        environment = dict(os.environ, VM_FILES=" ".join(map(str, [*PROGRAMS, count])),
-                           VM_SECONDS=str(300 + trials * SECONDS_PER_TRIAL))
+        environment = {"VM_SECONDS": str(300 + trials * SECONDS_PER_ROUND), **os.environ,
+                       "VM_FILES": " ".join(map(str, [*PROGRAMS, count]))}
         command = ["tests/vm/boot.sh", kind, package, "package", "bench_oom"]
         with subprocess.Popen(command, cwd=TOP, env=environment, stdout=subprocess.PIPE, text=True) as guest:
             yield from guest.stdout

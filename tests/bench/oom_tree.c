@@ -1,4 +1,5 @@
-// oom_tree: an agent gone wild: twelve processes that take memory as fast as they can get it.
+// oom_tree: an agent gone wild: twelve processes, each of which takes up to 50 MB more every
+// second.
 //
 // Three children with three of their own each; the grandchildren leave the session, as tools that
 // run in the background do. Those above wait for those below, whatever becomes of them, and then
@@ -11,6 +12,7 @@
 
 #define CHILDREN 3
 #define BITE_BYTES (1 << 20)
+#define BITE_PAUSE_US 20000
 
 static void take_memory(void)
 {
@@ -18,6 +20,7 @@ static void take_memory(void)
         char *bite = malloc(BITE_BYTES);
         if (bite != NULL)
             memset(bite, 1, BITE_BYTES);
+        usleep(BITE_PAUSE_US);
     }
 }
 

@@ -8,6 +8,7 @@
 
 TRIALS=$(cat /srv/build/trials)
 BEAT=/srv/build/oom_beat TREE=/srv/build/oom_tree
+MEMORY_MAX=250M # of each, so that all fit into the guest
 BEAT_MB=150 QUIET_SECONDS=3 END_SECONDS=60
 GOOD=(good1 good2)
 DATABASE=(runuser -u postgres -- psql -qAtX -h /run/night -d postgres)
@@ -18,7 +19,7 @@ configure_night() {
     local job
     printf '%s\n' '[Reeve]' Upstream=https://localhost:8444 Slots=4 MemoryReserve=64M >/etc/reeve/reeve.conf
     for job in "${GOOD[@]}" wild; do
-        printf '%s\n' "[Job $job]" "Command=$(command_of "$job")" MemoryMax=300M >>/etc/reeve/reeve.conf
+        printf '%s\n' "[Job $job]" "Command=$(command_of "$job")" MemoryMax=$MEMORY_MAX >>/etc/reeve/reeve.conf
     done
     systemctl daemon-reload
 }
@@ -93,7 +94,7 @@ measure_end() {
     POSTGRES_STALL_MS=$("${DATABASE[@]}" -c "select round(1000 * extract(epoch from max(gap))) from
         (select at - lag(at) over (order by at) as gap
          from (select at from beat union all select clock_timestamp()) as beats) as gaps")
-    KILLED=$((${#GOOD[@]} - ALIVE + $(postgres_kills) - POSTGRES_KILLS))
+    KILLED=$(($(wc -w <<<"$NEIGHBOURS") - ALIVE + $(postgres_kills) - POSTGRES_KILLS))
 }
 
 trial() {

@@ -29,7 +29,7 @@ mkdir "$work/srv"
 install -D "$FAKE" "$work/srv/build/plain/tests/fake_claude"
 cp "$DEB" ${VM_FILES:-} "$work/srv/build/"
 printf '%s\n' "${@:3}" >"$work/srv/flows"
-tar -cf "$work/disk.tar" tests/lib.sh tests/vm -C "$work/srv" build flows
+tar -cf "$work/disk.tar" tests/lib.sh tests/vm docs/fleet.md docs/migrate.md -C "$work/srv" build flows
 
 case $KIND in
 uml)
