@@ -17,6 +17,7 @@
     FILE(books_sql, "sql/001_books.sql")                                                           \
     FILE(report_sql, "sql/002_report.sql")                                                         \
     FILE(state_sql, "sql/003_state.sql")                                                           \
+    FILE(run_usage_sql, "sql/004_run_usage.sql")                                                   \
     FILE(prices_csv, "sql/prices.csv")                                                             \
     FILE(report_cache_sql, "sql/report_cache.sql")                                                 \
     FILE(report_days_sql, "sql/report_days.sql")                                                   \

@@ -138,12 +138,20 @@ static const struct journal_field owned_fields[] = {
 };
 
 static const struct journal_field run_close_fields[] = {
-    TEXT(run_close, run_id),        TEXT(run_close, job),
-    INT64(run_close, closed_at_us), ENUM(run_close, end, RUN_LOST),
-    INT(run_close, exit_code),      INT64(run_close, memory_peak_bytes),
-    INT64(run_close, cpu_us),       INT64(run_close, exchanges),
-    INT64(run_close, free_calls),   INT64(run_close, cost_pico_usd),
+    TEXT(run_close, run_id),
+    TEXT(run_close, job),
+    INT64(run_close, closed_at_us),
+    ENUM(run_close, end, RUN_LOST),
+    INT(run_close, exit_code),
+    INT64(run_close, memory_peak_bytes),
+    INT64(run_close, cpu_us),
+    INT64(run_close, exchanges),
+    INT64(run_close, free_calls),
+    INT64(run_close, cost_pico_usd),
     TOKENS(run_close, tokens),
+    INT64(run_close, io_read_bytes),
+    INT64(run_close, io_written_bytes),
+    INT64(run_close, memory_stall_us),
 };
 
 static const struct journal_field alert_fields[] = {
@@ -212,7 +220,7 @@ static const struct journal_layout layouts[] = {
     LAYOUT(JOURNAL_RUN_OPEN, 2, run_open),
     LAYOUT(JOURNAL_RESERVATION, 1, reservation),
     LAYOUT(JOURNAL_SETTLEMENT, 2, settlement),
-    LAYOUT(JOURNAL_RUN_CLOSE, 1, run_close),
+    LAYOUT(JOURNAL_RUN_CLOSE, 2, run_close),
     LAYOUT(JOURNAL_ALERT, 2, alert),
     LAYOUT(JOURNAL_ALERT_SENT, 1, alert_sent),
     LAYOUT(JOURNAL_RUN_CACHE, 1, run_cache),

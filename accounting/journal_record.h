@@ -196,6 +196,10 @@ struct journal_run_close {
     int64_t free_calls;
     int64_t cost_pico_usd;
     struct token_counts tokens;
+    // Since version 2; -1 unknown, as above.
+    int64_t io_read_bytes;
+    int64_t io_written_bytes;
+    int64_t memory_stall_us; // some process of it waited for memory
 };
 
 // What the amounts of an alert are.

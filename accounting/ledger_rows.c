@@ -140,6 +140,9 @@ static int add_run_close(struct ledger_rows *rows, struct journal_cursor place,
     row_put_number(&row, record->free_calls);
     row_put_money(&row, record->cost_pico_usd);
     put_tokens(&row, &record->tokens);
+    row_put_number_unless(&row, record->io_read_bytes, -1);
+    row_put_number_unless(&row, record->io_written_bytes, -1);
+    row_put_number_unless(&row, record->memory_stall_us, -1);
     return row_writer_end(&row, err);
 }
 

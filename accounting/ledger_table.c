@@ -53,7 +53,8 @@ static const struct ledger_layout layouts[] = {
             {"run_id", "text"}, {"job", "text"}, {"closed_at", "timestamptz"}, {"ended", "text"},
             {"exit_code", "integer"}, {"memory_peak_bytes", "bigint"}, {"cpu_us", "bigint"},
             {"exchanges", "bigint"}, {"free_calls", "bigint"}, {"cost_usd", "numeric"},
-            TOKEN_COLUMNS),
+            TOKEN_COLUMNS, {"io_read_bytes", "bigint"}, {"io_written_bytes", "bigint"},
+            {"memory_stall_us", "bigint"}),
     },
     [LEDGER_ALERT] = {
         .name = "alert", .key = "raised_at, kind, run_id, job, message",

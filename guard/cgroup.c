@@ -161,6 +161,29 @@ int64_t cgroup_file_member(int directory_fd, const char *name, const char *key)
     return -1;
 }
 
+int64_t cgroup_file_first(int directory_fd, const char *name, const char *word)
+{
+    char text[1024];
+    const char *at;
+    if (cgroup_file_read(directory_fd, name, text, sizeof(text)) < 0 ||
+        (at = strstr(text, word)) == NULL)
+        return -1;
+    return strtoll(at + strlen(word), NULL, 10);
+}
+
+int64_t cgroup_file_sum(int directory_fd, const char *name, const char *word)
+{
+    char text[8192]; // of more devices than that the first ones
+    int64_t sum = 0;
+    if (cgroup_file_read(directory_fd, name, text, sizeof(text)) < 0)
+        return -1;
+    for (const char *at = text; (at = strstr(at, word)) != NULL;) {
+        at += strlen(word);
+        sum += strtoll(at, NULL, 10);
+    }
+    return sum;
+}
+
 // Calls `visit` for each process in cgroup.procs until it returns other than 0. Returns that.
 static int each_process(int directory_fd, int (*visit)(pid_t pid, void *context), void *context)
 {

@@ -22,8 +22,11 @@ enum run_cgroup_choice {
 
 struct run_cgroup_usage {
     int64_t memory_peak_bytes; // -1 unknown
-    int64_t cpu_us;            // -1 unknown
-    int64_t oom_kills;         // processes, or on v2 whole groups, that the kernel killed in it
+    int64_t cpu_us;            // -1 unknown, as below
+    int64_t io_read_bytes;
+    int64_t io_written_bytes;
+    int64_t memory_stall_us; // that some process of it has waited for memory (PSI)
+    int64_t oom_kills;       // processes, or on v2 whole groups, that the kernel killed in it
 };
 
 // Makes an empty cgroup with the run's memory, swap, tasks and CPU limits. An error says what would

@@ -61,6 +61,11 @@ int cgroup_file_read(int directory_fd, const char *name, char *text, size_t size
 int64_t cgroup_file_number(int directory_fd, const char *name);
 int64_t cgroup_file_member(int directory_fd, const char *name, const char *key);
 
+// In a file, the number right after `word`: where it is first ("total=" of memory.pressure), or all
+// of them together ("rbytes=" of io.stat, a line for each device). -1 without the file.
+int64_t cgroup_file_first(int directory_fd, const char *name, const char *word);
+int64_t cgroup_file_sum(int directory_fd, const char *name, const char *word);
+
 // Sends `signal` to all of cgroup.procs; 0 only counts. Returns how many there are.
 size_t cgroup_file_signal(int directory_fd, int signal);
 

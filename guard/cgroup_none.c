@@ -146,10 +146,17 @@ static void none_read_usage(const struct run_cgroup *common, struct run_cgroup_u
 {
     (void)common;
     struct rusage children;
-    *usage = (struct run_cgroup_usage){.memory_peak_bytes = -1, .cpu_us = -1};
-    if (getrusage(RUSAGE_CHILDREN, &children) == 0)
-        usage->cpu_us = (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * INT64_C(1000000) +
-                        children.ru_utime.tv_usec + children.ru_stime.tv_usec;
+    *usage = (struct run_cgroup_usage){.memory_peak_bytes = -1,
+                                       .cpu_us = -1,
+                                       .io_read_bytes = -1,
+                                       .io_written_bytes = -1,
+                                       .memory_stall_us = -1};
+    if (getrusage(RUSAGE_CHILDREN, &children) != 0)
+        return;
+    usage->io_read_bytes = children.ru_inblock * INT64_C(512); // getrusage(2) on Linux
+    usage->io_written_bytes = children.ru_oublock * INT64_C(512);
+    usage->cpu_us = (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * INT64_C(1000000) +
+                    children.ru_utime.tv_usec + children.ru_stime.tv_usec;
 }
 
 static int none_destroy(struct run_cgroup *common, struct error *err)

@@ -15,9 +15,10 @@
 
 #define CPU_PERIOD_US 100000
 
-enum controller { MEMORY, PIDS, FREEZER, CPU, CPUACCT, CONTROLLERS };
+enum controller { MEMORY, PIDS, FREEZER, CPU, CPUACCT, BLKIO, CONTROLLERS };
 
-static const char *const controller_names[] = {"memory", "pids", "freezer", "cpu", "cpuacct"};
+static const char *const controller_names[] = {"memory", "pids",    "freezer",
+                                               "cpu",    "cpuacct", "blkio"};
 
 struct cgroup_v1 {
     struct run_cgroup common;
@@ -39,6 +40,14 @@ static int fail(struct error *err, int code, const char *what)
     return error_set(err, -EPERM, "%s: %s", what, reason);
 }
 
+// Whether a run may have a cgroup below `mount`: users are given the hierarchies one by one.
+static bool is_ours(const char *mount)
+{
+    char path[RUN_CGROUP_PATH_MAX];
+    snprintf(path, sizeof(path), "%s/reeve", mount);
+    return access(path, W_OK) == 0 || (errno == ENOENT && access(mount, W_OK) == 0);
+}
+
 static int find_mounts(struct cgroup_v1 *group, struct error *err)
 {
     int code = cgroup_init();
@@ -47,6 +56,8 @@ static int find_mounts(struct cgroup_v1 *group, struct error *err)
     for (enum controller i = 0; i < CONTROLLERS; i++) {
         cleanup_free char *mount = NULL;
         if (cgroup_get_subsys_mount_point(controller_names[i], &mount) != 0)
+            continue;
+        if (i == BLKIO && !is_ours(mount)) // it is for the account alone
             continue;
         int length =
             snprintf(group->directories[i], RUN_CGROUP_PATH_MAX, "%s/%s", mount, group->name);
@@ -135,9 +146,10 @@ static int make(struct cgroup_v1 *group, const struct run_limits *limits, struct
         code = cgroup_create_cgroup(group->handle, 1);
     if (code != 0) {
         fail(err, code, group->name);
-        return error_wrap(err, "making a cgroup (as root, let this user make them by: cgcreate -a "
-                               "USER -t USER -g memory,pids,freezer,cpu,cpuacct:reeve; or say "
-                               "--no-cgroup)");
+        return error_wrap(err,
+                          "making a cgroup (as root, let this user make them by: cgcreate -a "
+                          "USER -t USER -g memory,pids,freezer,cpu,cpuacct,blkio:reeve; or say "
+                          "--no-cgroup)");
     }
     result = open_directories(group, err);
     if (result == 0)
@@ -191,6 +203,16 @@ static void v1_kill(struct run_cgroup *common)
     cgroup_file_write(group->fds[FREEZER], "freezer.state", "THAWED", NULL);
 }
 
+// "8:0 Read 4096", "8:0 Write 0", …, "Total 4096". Newer kernels count only where something is
+// throttled: without any device it is not known.
+static int64_t sum_of_devices(const struct cgroup_v1 *group, const char *word)
+{
+    int64_t sum = group->fds[BLKIO] < 0
+                      ? -1
+                      : cgroup_file_sum(group->fds[BLKIO], "blkio.throttle.io_service_bytes", word);
+    return sum > 0 ? sum : -1;
+}
+
 static void v1_read_usage(const struct run_cgroup *common, struct run_cgroup_usage *usage)
 {
     const struct cgroup_v1 *group = v1_of(common);
@@ -200,6 +222,9 @@ static void v1_read_usage(const struct run_cgroup *common, struct run_cgroup_usa
     int64_t under_oom = cgroup_file_member(group->fds[MEMORY], "memory.oom_control", "under_oom");
     usage->memory_peak_bytes = cgroup_file_number(group->fds[MEMORY], "memory.max_usage_in_bytes");
     usage->cpu_us = cpu_ns < 0 ? -1 : cpu_ns / 1000;
+    usage->io_read_bytes = sum_of_devices(group, " Read ");
+    usage->io_written_bytes = sum_of_devices(group, " Write ");
+    usage->memory_stall_us = -1; // the kernel keeps no account of it here
     usage->oom_kills = (oom_kills < 0 ? 0 : oom_kills) + (under_oom > 0 ? 1 : 0);
 }
 

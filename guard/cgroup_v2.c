@@ -114,6 +114,8 @@ static int enable_controllers(const struct cgroup_v2 *group, const struct run_li
 {
     const char *controllers =
         limits->cpu_quota_percent != LIMIT_NONE ? "+memory +pids +cpu" : "+memory +pids";
+    // For the account alone: where it cannot be had, that is not known.
+    cgroup_file_write(group->place_fd, "cgroup.subtree_control", "+io", NULL);
     int result = cgroup_file_write(group->place_fd, "cgroup.subtree_control", controllers, err);
     if (result == -EBUSY)
         return error_set(err, result,
@@ -186,11 +188,15 @@ static void v2_read_usage(const struct run_cgroup *common, struct run_cgroup_usa
     if (oom_kills < 0)
         oom_kills = cgroup_file_member(fd, "memory.events", "oom_kill");
     usage->oom_kills = oom_kills < 0 ? 0 : oom_kills;
+    usage->io_read_bytes = cgroup_file_sum(fd, "io.stat", "rbytes=");
+    usage->io_written_bytes = cgroup_file_sum(fd, "io.stat", "wbytes=");
+    usage->memory_stall_us = cgroup_file_first(fd, "memory.pressure", "total="); // of "some"
 }
 
 // Puts `place` back as it was found. The watchdog is in place/supervisor, too.
 static int step_back(struct cgroup_v2 *group, struct error *err)
 {
+    cgroup_file_write(group->place_fd, "cgroup.subtree_control", "-io", NULL);
     int result =
         cgroup_file_write(group->place_fd, "cgroup.subtree_control", "-memory -pids -cpu", err);
     if (result == 0)

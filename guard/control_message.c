@@ -124,9 +124,11 @@ static const struct field_table message_fields[] = {
         TABLE(TEXT(control_run_started, cgroup), INTEGER(control_run_started, pid)),
     [CONTROL_RUN_KILL] =
         TABLE(WORD(control_run_kill, reason, RUN_LOST + 1), TEXT(control_run_kill, text)),
-    [CONTROL_RUN_ENDED] =
-        TABLE(WORD(control_run_ended, end, RUN_LOST + 1), INTEGER(control_run_ended, exit_code),
-              INTEGER(control_run_ended, memory_peak_bytes), INTEGER(control_run_ended, cpu_us)),
+    [CONTROL_RUN_ENDED] = TABLE(
+        WORD(control_run_ended, end, RUN_LOST + 1), INTEGER(control_run_ended, exit_code),
+        INTEGER(control_run_ended, memory_peak_bytes), INTEGER(control_run_ended, cpu_us),
+        INTEGER(control_run_ended, io_read_bytes), INTEGER(control_run_ended, io_written_bytes),
+        INTEGER(control_run_ended, memory_stall_us)),
     [CONTROL_SETTLED] =
         TABLE(WORD(control_settled, end, RUN_LOST + 1), INTEGER(control_settled, exchanges),
               INTEGER(control_settled, free_calls), INTEGER(control_settled, refused),

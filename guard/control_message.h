@@ -119,7 +119,10 @@ struct control_run_ended {
     enum run_end end;
     int64_t exit_code;         // of the command; 128+n for signal n
     int64_t memory_peak_bytes; // -1 unknown
-    int64_t cpu_us;            // -1 unknown
+    int64_t cpu_us;            // -1 unknown, as below
+    int64_t io_read_bytes;
+    int64_t io_written_bytes;
+    int64_t memory_stall_us; // that some process of it has waited for memory
 };
 
 struct control_settled {

@@ -258,7 +258,7 @@ static void end_unstarted(struct supervisor *run)
     run->outcome = (struct watch_outcome){
         .end = RUN_EXITED,
         .exit_code = run->exit_code,
-        .usage = {.memory_peak_bytes = -1, .cpu_us = -1},
+        .usage = {-1, -1, -1, -1, -1, 0},
     };
     if (run->group != NULL)
         run_cgroup_destroy(run->group, NULL);
@@ -286,7 +286,10 @@ static int report_end(struct supervisor *run, struct error *err)
         .run_ended = {.end = outcome->end,
                       .exit_code = outcome->exit_code,
                       .memory_peak_bytes = outcome->usage.memory_peak_bytes,
-                      .cpu_us = outcome->usage.cpu_us},
+                      .cpu_us = outcome->usage.cpu_us,
+                      .io_read_bytes = outcome->usage.io_read_bytes,
+                      .io_written_bytes = outcome->usage.io_written_bytes,
+                      .memory_stall_us = outcome->usage.memory_stall_us},
     };
     finish_key(run);
     int result = control_client_send(run->client, &message, err);
@@ -345,6 +348,9 @@ static void summarize(struct supervisor *run)
     summary->duration_us = clock_monotonic_us() - run->started_us;
     summary->memory_peak_bytes = run->outcome.usage.memory_peak_bytes;
     summary->cpu_us = run->outcome.usage.cpu_us;
+    summary->io_read_bytes = run->outcome.usage.io_read_bytes;
+    summary->io_written_bytes = run->outcome.usage.io_written_bytes;
+    summary->memory_stall_us = run->outcome.usage.memory_stall_us;
     run->exit_code = summary->exit_code;
     if (run->options->json)
         run_summary_print_json(summary, stderr, NULL);

@@ -355,6 +355,9 @@ static void close_in_journal(const struct registered_run *run, enum run_end end)
         .exit_code = (int)run->ended.exit_code,
         .memory_peak_bytes = run->ended.memory_peak_bytes,
         .cpu_us = run->ended.cpu_us,
+        .io_read_bytes = run->ended.io_read_bytes,
+        .io_written_bytes = run->ended.io_written_bytes,
+        .memory_stall_us = run->ended.memory_stall_us,
         .exchanges = live->exchanges,
         .free_calls = live->free_calls,
         .cost_pico_usd = live->cost_pico_usd,
@@ -411,6 +414,19 @@ void registered_settle(struct registered_run *run, const struct control_run_ende
     run->live->closing = true;
     registered_enter(run, REGISTERED_SETTLING);
     close_when_settled(run);
+}
+
+void registered_settle_unseen(struct registered_run *run, enum run_end end)
+{
+    registered_settle(run, &(struct control_run_ended){
+                               .end = end,
+                               .exit_code = -1,
+                               .memory_peak_bytes = -1,
+                               .cpu_us = -1,
+                               .io_read_bytes = -1,
+                               .io_written_bytes = -1,
+                               .memory_stall_us = -1,
+                           });
 }
 
 static void receive_started(struct registered_run *run, const struct control_run_started *started)

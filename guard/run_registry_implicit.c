@@ -32,9 +32,7 @@ static void on_idle(evutil_socket_t fd, short what, void *context)
     else if (idle_us < run->idle_max_us)
         wait_idle(run, run->idle_max_us - idle_us);
     else
-        registered_settle(
-            run, &(struct control_run_ended){
-                     .end = RUN_EXITED, .exit_code = -1, .memory_peak_bytes = -1, .cpu_us = -1});
+        registered_settle_unseen(run, RUN_EXITED);
 }
 
 static struct registered_run *find(const struct run_registry *registry,

@@ -84,9 +84,7 @@ static void look(struct registered_run *run)
     bool is_populated = run_remains_are_populated(run->remains);
     if (!is_populated && run->peer == NULL) {
         run_remains_remove(run->remains);
-        registered_settle(
-            run, &(struct control_run_ended){
-                     .end = RUN_LOST, .exit_code = -1, .memory_peak_bytes = -1, .cpu_us = -1});
+        registered_settle_unseen(run, RUN_LOST);
         return;
     }
     run->looks++;

@@ -87,6 +87,9 @@ int registered_open(struct registered_run *run, char key[static RUN_KEY_MAX], st
 // The run has ended; it is closed, and `run` is freed, once its last exchange has settled.
 void registered_settle(struct registered_run *run, const struct control_run_ended *ended);
 
+// The same for a run of which nobody can tell what its command returned, and what it has used.
+void registered_settle_unseen(struct registered_run *run, enum run_end end);
+
 // Notes where the run's processes will be.
 void registered_place(struct registered_run *run, const char *directory);
 

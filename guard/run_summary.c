@@ -60,11 +60,15 @@ int run_summary_print_json(const struct run_summary *summary, FILE *stream, stru
 {
     json_t *account = summary->is_settled ? account_to_json(&summary->account) : json_null();
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o}", "run", summary->run_id, "job", summary->job,
-        "end", run_end_name(summary->end), "exit_code", summary->exit_code, "duration_ms",
-        (json_int_t)(summary->duration_us / 1000), "memory_peak_bytes",
+        "{s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "run", summary->run_id, "job",
+        summary->job, "end", run_end_name(summary->end), "exit_code", summary->exit_code,
+        "duration_ms", (json_int_t)(summary->duration_us / 1000), "memory_peak_bytes",
         number_or_null(summary->memory_peak_bytes), "cpu_ms",
-        number_or_null(summary->cpu_us < 0 ? -1 : summary->cpu_us / 1000), "account", account);
+        number_or_null(summary->cpu_us < 0 ? -1 : summary->cpu_us / 1000), "io_read_bytes",
+        number_or_null(summary->io_read_bytes), "io_written_bytes",
+        number_or_null(summary->io_written_bytes), "memory_stall_ms",
+        number_or_null(summary->memory_stall_us < 0 ? -1 : summary->memory_stall_us / 1000),
+        "account", account);
     int result = json == NULL ? -ENOMEM : json_dumpf(json, stream, JSON_COMPACT) != 0 ? -EIO : 0;
     json_decref(json);
     fputc('\n', stream);

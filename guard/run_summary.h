@@ -16,8 +16,11 @@ struct run_summary {
     int exit_code; // of `reeve run`
     int64_t duration_us;
     int64_t memory_peak_bytes; // -1 unknown
-    int64_t cpu_us;            // -1 unknown
-    bool is_settled;           // false: the daemon did not come back, `account` is unknown
+    int64_t cpu_us;            // -1 unknown, as below
+    int64_t io_read_bytes;
+    int64_t io_written_bytes;
+    int64_t memory_stall_us;
+    bool is_settled; // false: the daemon did not come back, `account` is unknown
     struct control_settled account;
 };
 

@@ -179,8 +179,13 @@ static void sample_message(enum control_type type, struct control_message *messa
         message->run_kill = (struct control_run_kill){.reason = RUN_CEILING, .text = "cost"};
         break;
     case CONTROL_RUN_ENDED:
-        message->run_ended = (struct control_run_ended){
-            .end = RUN_SIGNALED, .exit_code = 137, .memory_peak_bytes = -1, .cpu_us = 12};
+        message->run_ended = (struct control_run_ended){.end = RUN_SIGNALED,
+                                                        .exit_code = 137,
+                                                        .memory_peak_bytes = -1,
+                                                        .cpu_us = 12,
+                                                        .io_read_bytes = 4096,
+                                                        .io_written_bytes = 8192,
+                                                        .memory_stall_us = -1};
         break;
     case CONTROL_SETTLED:
         message->settled = (struct control_settled){.end = RUN_OUT_OF_MEMORY,

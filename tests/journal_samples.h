@@ -161,6 +161,9 @@ static inline void sample_run_close(struct samples *samples, struct journal_run_
     run->exit_code = (int)samples_below(samples, 256);
     run->memory_peak_bytes = sample_int64(samples);
     run->cpu_us = sample_int64(samples);
+    run->io_read_bytes = sample_int64(samples);
+    run->io_written_bytes = sample_int64(samples);
+    run->memory_stall_us = sample_int64(samples);
     run->exchanges = sample_int64(samples);
     run->free_calls = sample_int64(samples);
     run->cost_pico_usd = sample_int64(samples);

@@ -164,6 +164,12 @@ START_TEST(usage_is_read)
     ck_assert_int_eq(usage.memory_peak_bytes, -1); // an older kernel
     ck_assert_int_eq(usage.cpu_us, -1);
     ck_assert_int_eq(usage.oom_kills, 0);
+    ck_assert_int_eq(usage.io_read_bytes, -1);   // the controller is not delegated
+    ck_assert_int_eq(usage.memory_stall_us, -1); // nor does the kernel have PSI
+    write_file(ID "/io.stat", "8:0 rbytes=4096 wbytes=512 rios=1 wios=1 dbytes=0 dios=0\n"
+                              "8:16 rbytes=100 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n");
+    write_file(ID "/memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=77\n"
+                                      "full avg10=0.00 avg60=0.00 avg300=0.00 total=7\n");
     write_file(ID "/memory.peak", "1048576\n");
     write_file(ID "/cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
     // One out-of-memory of a group counts each of its processes in oom_kill.
@@ -171,6 +177,9 @@ START_TEST(usage_is_read)
     run_cgroup_read_usage(group, &usage);
     ck_assert_int_eq(usage.memory_peak_bytes, 1048576);
     ck_assert_int_eq(usage.cpu_us, 1234);
+    ck_assert_int_eq(usage.io_read_bytes, 4196);
+    ck_assert_int_eq(usage.io_written_bytes, 512);
+    ck_assert_int_eq(usage.memory_stall_us, 77);
     ck_assert_int_eq(usage.oom_kills, 1);
     write_file(ID "/memory.events", "oom 1\noom_kill 3\n"); // an older kernel
     run_cgroup_read_usage(group, &usage);

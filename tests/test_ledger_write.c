@@ -207,6 +207,8 @@ START_TEST(run_is_filled_from_both_ends)
     close.closed_at_us = open.opened_at_us + 1000000;
     close.cost_pico_usd = 42;
     close.memory_peak_bytes = -1;
+    close.io_read_bytes = 4096;
+    close.memory_stall_us = -1;
     struct journal_record records[] = {
         {.type = JOURNAL_RUN_OPEN, .run_open = &open},
         {.type = JOURNAL_RUN_OPEN, .run_open = &open}, // as a checkpoint repeats it
@@ -217,12 +219,15 @@ START_TEST(run_is_filled_from_both_ends)
                                                  (struct journal_cursor){1, i, 0}, err));
     write_rows(ledger, &rows, (struct journal_cursor){1, 3, 0});
     write_rows(ledger, &rows, (struct journal_cursor){1, 3, 0});
-    ck_assert_str_eq(ledger_value(ledger,
-                                  "SELECT concat_ws(' ', run_id, job, command, host, cost_max_usd,"
-                                  " tokens_max, memory_swap_max_bytes, ended, exit_code, exchanges,"
-                                  " cost_usd) FROM reeve.run WHERE tasks_max IS NULL"
-                                  " AND memory_peak_bytes IS NULL AND closed_at > opened_at"),
-                     "r1 j claude box 0.500000000000 200000 0 ceiling 100 3 0.000000000042");
+    ck_assert_str_eq(
+        ledger_value(
+            ledger,
+            "SELECT concat_ws(' ', run_id, job, command, host, cost_max_usd,"
+            " tokens_max, memory_swap_max_bytes, ended, exit_code, exchanges,"
+            " cost_usd) FROM reeve.run WHERE tasks_max IS NULL"
+            " AND memory_peak_bytes IS NULL AND io_read_bytes = 4096 AND memory_stall_us IS NULL"
+            " AND closed_at > opened_at"),
+        "r1 j claude box 0.500000000000 200000 0 ceiling 100 3 0.000000000042");
     ck_assert_str_eq(ledger_value(ledger, "SELECT count(*) FROM reeve.job"), "1");
 }
 END_TEST

@@ -18,6 +18,9 @@ static struct run_summary sample(void)
                                 .duration_us = 200000000,
                                 .memory_peak_bytes = 537185485,
                                 .cpu_us = 1234567,
+                                .io_read_bytes = 4096,
+                                .io_written_bytes = -1,
+                                .memory_stall_us = 5678,
                                 .is_settled = true,
                                 .account = {.end = RUN_CEILING,
                                             .exchanges = 12,
@@ -86,6 +89,9 @@ START_TEST(as_json)
     ck_assert_int_eq(cpu, 1234);
     ck_assert_int_eq(exchanges, 12);
     ck_assert_int_eq(read, 50);
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "io_read_bytes")), 4096);
+    ck_assert(json_is_null(json_object_get(object, "io_written_bytes")));
+    ck_assert_int_eq(json_integer_value(json_object_get(object, "memory_stall_ms")), 5);
     json_decref(object);
     free(text);
     summary.is_settled = false;
