@@ -94,6 +94,7 @@ static void watch_enter(struct watch *watch, enum watch_state state)
         break;
     case WATCH_LINGERING:
         schedule(watch->timer, watch->options.kill_grace_us);
+        schedule(watch->look, 0); // on v1 it may have left some of its cgroups only
         break;
     case WATCH_KILLING:
         run_cgroup_kill(watch->options.group);

@@ -178,7 +178,7 @@ try_escape() {
     fi
     rm -f "$WORK/stray"
     run --json --job quick -- sh -c "setsid sleep 4245 & echo \$! >$WORK/stray
-        sh $WORK/move.sh \$! memory pids freezer cpu cpuacct; exit 3"
+        sh $WORK/move.sh \$! memory pids freezer cpu cpuacct blkio; exit 3"
     equal "a process leaves the cgroup, the run ends" 3 "$CODE"
     check "it is found and killed" is_dead "$(cat "$WORK/stray")"
     check "it is told of" grep -q "run_escaped run=$(summary .run) what=\"pid $(cat "$WORK/stray") (s" "$WORK/serve.log"
@@ -188,6 +188,7 @@ try_escape() {
         sh $WORK/move.sh \$(cat $WORK/stray) pids; exit 3"
     equal "another does, by a double fork, without its environment" 3 "$CODE"
     check "it is found and killed as well" is_dead "$(cat "$WORK/stray")"
+    check "it is told of as well" grep -q "run_escaped run=$(summary .run) what=\"pid $(cat "$WORK/stray") (s" "$WORK/serve.log"
     check "nothing of the run is left" has_no_cgroup "$(summary .run)"
 }
 
