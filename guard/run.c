@@ -217,6 +217,11 @@ static int prepare_watch(struct supervisor *run, struct error *err)
     return watch_new(&run->watch, &options, err) < 0 ? fail_with(run, RUN_EXIT_FAILURE, err) : 0;
 }
 
+static void on_placed(pid_t pid, void *context)
+{
+    watch_remember_place(context, pid);
+}
+
 // Starts the command in its cgroup, with the run's identity.
 static int spawn(struct supervisor *run, struct error *err)
 {
@@ -229,6 +234,8 @@ static int spawn(struct supervisor *run, struct error *err)
         .environment = environment,
         .group = run->group,
         .terminal = &run->terminal,
+        .placed = on_placed,
+        .context = run->watch,
     };
     int result = spawn_command(&options, &run->pid, err);
     environment_free(environment);

@@ -79,6 +79,8 @@ static int let_go(pid_t pid, int channel, const struct spawn_options *options, s
     int result = run_cgroup_attach(options->group, pid, err);
     if (result < 0)
         return result;
+    if (options->placed != NULL)
+        options->placed(pid, options->context);
     if (write(channel, "g", 1) != 1)
         return error_set_errno(err, -errno, "starting %s", options->argv[0]);
     ssize_t length;

@@ -12,6 +12,9 @@ struct spawn_options {
     char *const *environment;
     struct run_cgroup *group;
     const struct terminal *terminal;
+    // The command is in its cgroup, and has not done anything yet. May be NULL.
+    void (*placed)(pid_t pid, void *context);
+    void *context;
 };
 
 // Starts it as the leader of a process group of its own, which dies with this process

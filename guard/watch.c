@@ -373,10 +373,14 @@ int watch_new(struct watch **watch, const struct watch_options *options, struct 
     return 0;
 }
 
+void watch_remember_place(struct watch *watch, pid_t pid)
+{
+    run_escape_begin(watch->escape, pid);
+}
+
 void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *outcome)
 {
     watch->pid = pid;
-    run_escape_begin(watch->escape, pid);
     schedule(watch->look, ESCAPE_LOOK_US);
     run_link_start(watch->daemon);
     if (watch->cgroup != NULL)

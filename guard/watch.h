@@ -39,6 +39,9 @@ struct watch_outcome {
 // the reaper of its orphans. Before the command is started, so that nothing is missed.
 int watch_new(struct watch **watch, const struct watch_options *options, struct error *err);
 
+// The command is in its cgroup, where all processes of the run belong.
+void watch_remember_place(struct watch *watch, pid_t pid);
+
 // Watches `pid`, a child that leads its process group, until nothing of the run is left; then reads
 // its usage and removes its cgroup.
 void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *outcome);
