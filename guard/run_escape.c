@@ -36,6 +36,7 @@ struct process {
 struct run_escape {
     pid_t supervisor;
     char run_id[RUN_ID_MAX];
+    pid_t watchdog;           // of the supervisor: its other child; 0 none
     bool had_children;        // before the run: with those, and theirs, descent tells nothing
     unsigned long long since; // the command's start
     char variable[sizeof(VARIABLE) + RUN_ID_MAX];
@@ -134,12 +135,29 @@ int run_escape_new(struct run_escape **escape, const char *run_id, const char *r
     return 0;
 }
 
+// The child that is there beside the command, proc(5); 0 none, -1 if the kernel has no such list.
+static pid_t find_watchdog(pid_t command)
+{
+    char path[64], text[256];
+    char *at = text, *end;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+    if (cgroup_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+        return -1;
+    for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
+        if (pid != command)
+            return (pid_t)pid;
+    return 0;
+}
+
 void run_escape_begin(struct run_escape *escape, pid_t command)
 {
     char text[CGROUP_TEXT_MAX];
     struct process process;
     if (read_process(command, &process) && read_cgroups(command, text)) {
         escape->since = process.started;
+        escape->watchdog = find_watchdog(command);
+        if (escape->watchdog < 0) // it could be any child
+            escape->had_children = true;
         remember_home(escape, text, escape->run_id);
     }
 }
@@ -197,8 +215,8 @@ static enum belonging belonging(const struct run_escape *escape, pid_t pid)
 static bool descends(const struct run_escape *escape, size_t count, const struct process *process)
 {
     const struct process *processes = escape->processes;
-    if (process->parent == escape->supervisor) // its watchdog is older
-        return !escape->had_children && process->started > escape->since;
+    if (process->parent == escape->supervisor)
+        return !escape->had_children && process->pid != escape->watchdog;
     for (size_t i = 0; i < count; i++)
         if (processes[i].pid == process->parent)
             return processes[i].is_inside || processes[i].is_outside;
