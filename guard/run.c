@@ -106,8 +106,14 @@ static int ask_again(struct supervisor *run, struct error *err)
     if (return_max_ms(run) == 0 || run->key.is_held) // the key went with the daemon
         return -EAGAIN;                              // `err` says why the connection was lost
     fputs("reeve: the daemon is gone, waiting for it\n", stderr);
-    int result = control_client_reopen(run->client, return_max_ms(run), err);
-    return result < 0 ? result : ask_for_slot(run, err);
+    int64_t deadline_us = clock_monotonic_us() + (int64_t)return_max_ms(run) * 1000;
+    int result;
+    do { // what can be reached may be about to go itself
+        result = control_client_reopen(run->client, return_max_ms(run), err);
+        if (result == 0)
+            result = ask_for_slot(run, err);
+    } while (result < 0 && clock_monotonic_us() < deadline_us);
+    return result;
 }
 
 static void take_grant(struct supervisor *run, struct control_message *message)

@@ -34,9 +34,12 @@ start_run() {
 }
 summary_of() { tail -n 1 "$WORK/$1.log" | jq -r "$2"; }
 
+# begin [ARGUMENT…]: the daemon, up to where supervisors reach it.
+begin() { start_reeve "$@" && wait_until 30 "$REEVE" status; }
+
 restart() {
     stop "$SERVE_PID" "$1"
-    start_reeve --ledger host=/nonexistent
+    begin --ledger host=/nonexistent
 }
 
 # A run asks once before and once after each restart; its ceiling is three requests.
@@ -66,7 +69,7 @@ try_end_without_daemon() {
     stop "$SERVE_PID" KILL
     touch "$WORK/3"
     check "it ends while there is no daemon" wait_until 20 grep -q 'waiting for it to settle' "$WORK/late.log"
-    start_reeve --ledger host=/nonexistent
+    begin --ledger host=/nonexistent
     wait "$RUN_PID"
     equal "and is settled once there is one" "5 exited 1" \
         "$? $(summary_of late '"\(.end) \(.account.exchanges)"')"
@@ -92,7 +95,7 @@ try_queue() {
 
 # Every run that was granted is closed in the ledger, once.
 try_ledger() {
-    check "the daemon starts with a ledger" start_reeve
+    check "the daemon starts with a ledger" begin
     check "which catches up" wait_until 60 field_is .ledger "up to date"
     "$REEVE" ledger export run --format json >"$WORK/runs.jsonl"
     equal "no run is open in the ledger" 0 "$(jq -n '[inputs | select(.ended == null)] | length' "$WORK/runs.jsonl")"
@@ -100,7 +103,7 @@ try_ledger() {
 }
 
 check "the fake starts" start_fake --accept "$SECRET"
-check "reeve serve starts" start_reeve --ledger host=/nonexistent
+check "reeve serve starts" begin --ledger host=/nonexistent
 "$REEVE" run -- true 2>"$WORK/err"
 if [ $? = 71 ]; then
     skip "runs in cgroups" "$(head -n 1 "$WORK/err")"

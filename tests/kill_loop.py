@@ -79,6 +79,8 @@ class Run:
             self.process.kill()
             self.process.wait()
         self.log.close()
+
+    def remove_files(self):
         for path in glob.glob(self.path + ".*"):
             os.unlink(path)
 
@@ -160,8 +162,8 @@ class Loop:
         return self.runs[-1]
 
     def forget_runs(self):
-        while self.runs:
-            self.runs.pop().forget()
+        for run in self.runs:
+            run.forget()
 
     def round(self, order):
         self.rounds += 1
@@ -183,6 +185,8 @@ class Loop:
         if left:
             sys.exit(f"not ok cgroups are left: {left}")
         self.forget_runs()
+        while self.runs:
+            self.runs.pop().remove_files()
 
     def main(self, kills):
         self.start_daemon()
