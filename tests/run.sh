@@ -6,7 +6,7 @@
 #         no banned function is called
 # unit    tests/test_*.c, plain and with the sanitizers (with $SANITIZE alone, if that is set)
 # flows   tests/flow_*.sh, on the sanitized build
-# fuzz    tests/fuzz_*.c, $FUZZ_SECONDS each (default 20)
+# fuzz    tests/fuzz_*.c, $FUZZ_SECONDS each (default 10)
 #
 # A step passes and fails tests by its output: lines `ok NAME`, `not ok NAME`, `skipped NAME: reason`
 # or the summary of check. A step that ends badly without a word, hangs, says nothing at all or leaves
@@ -14,7 +14,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-FUZZ_SECONDS=${FUZZ_SECONDS:-20}
+FUZZ_SECONDS=${FUZZ_SECONDS:-10}
 CLANG_FORMAT_RELEASE=14
 SANITIZERS=${SANITIZE:-address,undefined}
 LOGS=$PWD/build/check
