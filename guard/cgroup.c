@@ -72,6 +72,11 @@ void run_cgroup_signal(struct run_cgroup *group, int signal)
     group->backend->signal(group, signal);
 }
 
+void run_cgroup_set_watchdog(struct run_cgroup *group, pid_t pid)
+{
+    group->watchdog = pid;
+}
+
 void run_cgroup_kill(struct run_cgroup *group)
 {
     group->backend->kill(group);

@@ -62,6 +62,9 @@ void run_cgroup_signal(struct run_cgroup *group, int signal);
 // Kills every process in it at once. They are gone when it is not populated: until then, repeat.
 void run_cgroup_kill(struct run_cgroup *group);
 
+// Says which child of this process is no process of the run.
+void run_cgroup_set_watchdog(struct run_cgroup *group, pid_t pid);
+
 void run_cgroup_read_usage(const struct run_cgroup *group, struct run_cgroup_usage *usage);
 
 // Removes the cgroup. -EBUSY: the kernel is not done with its last process; repeat.

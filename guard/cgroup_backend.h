@@ -23,6 +23,7 @@ struct run_cgroup {
     const struct cgroup_backend *backend;
     int spawn_fd;
     int event_fd;
+    pid_t watchdog; // a child of the supervisor's that is no process of the run; 0 none
     char path[RUN_CGROUP_PATH_MAX];
 };
 

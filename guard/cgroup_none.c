@@ -48,14 +48,15 @@ static bool read_process(const char *pid, struct process *process)
     return true;
 }
 
-// Marks descendants of this process. Each pass reaches one generation at least.
-static size_t mark_descendants(struct process *processes, size_t count)
+// Marks descendants of this process, but for its watchdog. Each pass reaches one generation at
+// least.
+static size_t mark_descendants(struct process *processes, size_t count, pid_t watchdog)
 {
     size_t ours = 0;
     for (bool found = true; found;) {
         found = false;
         for (size_t i = 0; i < count; i++) {
-            bool is_ours = processes[i].parent == getpid();
+            bool is_ours = processes[i].parent == getpid() && processes[i].pid != watchdog;
             for (size_t j = 0; j < count && !is_ours; j++)
                 is_ours = processes[j].is_ours && processes[j].pid == processes[i].parent;
             found |= is_ours && !processes[i].is_ours;
@@ -105,7 +106,7 @@ static size_t signal_all(const struct run_cgroup *common, int signal)
         return 0;
     size_t count = list_processes(processes);
     size_t ours = getpid() == group->supervisor
-                      ? mark_descendants(processes, count)
+                      ? mark_descendants(processes, count, common->watchdog)
                       : mark_by_environment(processes, count, group->variable);
     for (size_t i = 0; i < count && signal != 0; i++)
         if (processes[i].is_ours && processes[i].pid != getpid())

@@ -69,6 +69,7 @@ int watchdog_start(struct run_cgroup *group, void *secret, size_t secret_length,
         detach();
         watch(group, theirs);
     }
+    run_cgroup_set_watchdog(group, (pid_t)child);
     return take_fd(&ours);
 }
 
