@@ -19,7 +19,7 @@ make_base() {
     if [ ! -d "$base" ]; then
         echo "bare: making $base" >&2
         mkdir -p "$CACHE"
-        rm -rf "$base.new"
+        rm -rf --one-file-system "$base.new"
         debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$base.new" \
             >"$CACHE/debootstrap.log" 2>&1 || { tail -n 20 "$CACHE/debootstrap.log" >&2 && return 1; }
         mv "$base.new" "$base"

@@ -64,7 +64,7 @@ mapfile -t -O ${#PACKAGES[@]} PACKAGES < <(depends)
 recipe=$(cat "$0" <(echo "$KIND $SUITE ${PACKAGES[*]}") | sha256sum | cut -c1-12)
 folder=$CACHE/$KIND-$SUITE-$recipe
 if [ ! -d "$folder" ]; then
-    rm -rf "$CACHE/$KIND-$SUITE"-* # of older recipes
+    rm -rf --one-file-system "$CACHE/$KIND-$SUITE"-* # of older recipes
     mkdir -p "$folder.new"
     make_image "$folder.new" >"$CACHE/$KIND.log" 2>&1 ||
         { tail -n 5 "$CACHE/$KIND.log" >&2 && exit 1; }
