@@ -85,6 +85,22 @@ static int ask(struct source_state_server *server, const struct source_state_que
     return err->code;
 }
 
+// An asker who is slow to take answers is waited for as long as it waits itself.
+static void send_answer(struct source_state_server *server,
+                        const struct source_state_question *question,
+                        const struct source_state_answer *answer)
+{
+    struct pollfd polled[] = {{.fd = server->fd, .events = POLLOUT},
+                              {.fd = server->stop_fd, .events = POLLIN}};
+    struct error err = {0};
+    int code;
+    while ((code = source_state_send_answer(server->fd, answer, &err)) == -EAGAIN &&
+           !is_overdue(question) && polled[1].revents == 0)
+        poll(polled, 2, (int)((question->deadline_us - clock_monotonic_us()) / 1000) + 1);
+    if (code != 0)
+        log_event(LOG_WARNING, "state_answer_lost", "error", err.text, NULL);
+}
+
 static void serve_question(struct source_state_server *server,
                            const struct source_state_question *question)
 {
@@ -98,8 +114,7 @@ static void serve_question(struct source_state_server *server,
         return;
     if (ask(server, question, &answer, &err) != 0)
         snprintf(answer.text, sizeof(answer.text), "%.*s", (int)sizeof(answer.text) - 1, err.text);
-    if (source_state_send_answer(server->fd, &answer, &err) != 0)
-        log_event(LOG_WARNING, "state_answer_lost", "error", err.text, NULL);
+    send_answer(server, question, &answer);
 }
 
 // The questions that are there. False: no more will come.
