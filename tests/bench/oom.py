@@ -39,7 +39,7 @@ def run_trials(kind, trials):
     results = {"idle": [], "reeve": [], "nothing": []}
     for line in boot_guest(kind, trials):
         words = line.split()
-        if words[:1] == ["trial"]:
+        if line.startswith("    trial "):
             results[words[1]].append(dict(zip(FIELDS, map(int, words[2:]))))
             print(f"\rbench-oom: {sum(map(len, results.values()))} of {3 * trials} trials", end="", file=sys.stderr)
         elif not line.startswith(("ok ", "--- ", "    ")):
@@ -59,7 +59,8 @@ def summarize(trials):
         "neighbours_killed": sum(column("killed")),
         "trials_with_a_kill": sum(killed > 0 for killed in column("killed")),
         "stray_processes": sum(column("stray")),
-        **{f"{name}_{kind}": function(column(name))
+        # No stall at all is that of neighbours of whom none is left.
+        **{f"{name}_{kind}": function([value for value in column(name) if value > 0] or [0])
            for name in ("stall_ms", "postgres_stall_ms", "duration_ms")
            for kind, function in (("median", statistics.median), ("max", max))},
     }

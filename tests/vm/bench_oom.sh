@@ -121,7 +121,8 @@ start_postgres
 systemctl start reeve.socket reeve.service
 daemon=$(systemctl show --property MainPID --value reeve.service)
 for ((i = 0; i < TRIALS; i++)); do
-    for how in idle reeve nothing; do trial $how; done
+    for how in idle reeve; do trial $how; done
 done
 equal "the daemon has gone on" "$daemon" "$(systemctl show --property MainPID --value reeve.service)"
+for ((i = 0; i < TRIALS; i++)); do trial nothing; done
 guest_end
