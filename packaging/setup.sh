@@ -14,7 +14,7 @@ needs_of() {
         libssl-dev zlib1g-dev ;;
     run) echo postgresql ca-certificates curl/curl openssl/openssl ;;
     check) echo check pgbouncer clang/clang clang-format/clang-format jq/jq python3/python3 \
-        python3-venv nodejs/node npm/npm git/git procps/ps ;;
+        python3-venv nodejs/node npm/npm git/git procps/ps iproute2/ip ;;
     page) echo chromium/chromium nodejs/node npm/npm ;;
     report) echo chromium/chromium fonts-dejavu-core ;;
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
