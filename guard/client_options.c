@@ -2,6 +2,7 @@
 
 #include "client_options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,22 @@ int client_connect(const struct client_options *options, const char *command,
     return 0;
 }
 
+static int ask(struct control_client *client, const struct control_message *request,
+               struct control_message *answer, struct error *err)
+{
+    int result = control_client_send(client, request, err);
+    return result < 0 ? result : control_client_receive(client, ANSWER_TIMEOUT_MS, answer, err);
+}
+
 int client_request(struct control_client *client, const char *command,
                    const struct control_message *request, struct control_message *answer)
 {
     struct error err;
-    if (control_client_send(client, request, &err) < 0 ||
-        control_client_receive(client, ANSWER_TIMEOUT_MS, answer, &err) < 0) {
+    int result = ask(client, request, answer, &err);
+    // A daemon that is about to end takes connections to the last: then its successor is asked.
+    if ((result == -ECONNRESET || result == -EPIPE) && control_client_reopen(client, 0, &err) == 0)
+        result = ask(client, request, answer, &err);
+    if (result < 0) {
         fprintf(stderr, "reeve %s: %s\n", command, err.text);
         return EX_UNAVAILABLE;
     }

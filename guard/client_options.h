@@ -21,7 +21,8 @@ int client_options_apply(const struct client_options *options, struct config *co
 int client_connect(const struct client_options *options, const char *command,
                    struct control_client **client);
 
-// Sends a request and waits for the one answer. Returns 0, or the exit code after saying why. After
-// success the caller ends with control_message_done().
+// Sends a request and waits for the one answer; sends it once more where the daemon has gone
+// without one, so it has to be one that can be repeated. Returns 0, or the exit code after saying
+// why. After success the caller ends with control_message_done().
 int client_request(struct control_client *client, const char *command,
                    const struct control_message *request, struct control_message *answer);

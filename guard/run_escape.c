@@ -287,7 +287,7 @@ size_t run_escape_look(struct run_escape *escape)
     if (escape->home_count == 0) // without a cgroup nobody can leave it
         return 0;
     size_t count = list_processes(escape), outside_count = 0;
-    struct process outside[OUTSIDE_MAX];
+    struct process outside[OUTSIDE_MAX] = {0};
     mark(escape, count);
     for (size_t i = 0; i < count && outside_count < OUTSIDE_MAX; i++) {
         struct process *process = &escape->processes[i];
