@@ -180,9 +180,6 @@ static int show(const struct control_message *answer, bool json)
     case CONTROL_ALERT_TESTED:
         return json ? print_trials_json(&answer->alert_tested)
                     : print_trials(&answer->alert_tested);
-    case CONTROL_REFUSED:
-        fprintf(stderr, "reeve alert: %s\n", answer->refused.text);
-        return EXIT_FAILURE;
     default:
         fputs("reeve alert: the daemon answered something else\n", stderr);
         return EX_PROTOCOL;
@@ -192,21 +189,12 @@ static int show(const struct control_message *answer, bool json)
 static int ask(const struct client_options *options, const struct control_message *request,
                bool json)
 {
-    struct control_client *client;
     struct control_message answer;
-    struct error err;
-    int code = client_connect(options, "alert", &client);
+    int code = client_ask(options, "alert", request, TEST_TIMEOUT_MS, &answer);
     if (code != 0)
         return code;
-    if (control_client_send(client, request, &err) < 0 ||
-        control_client_receive(client, TEST_TIMEOUT_MS, &answer, &err) < 0) {
-        fprintf(stderr, "reeve alert: %s\n", err.text);
-        code = EX_UNAVAILABLE;
-    } else {
-        code = show(&answer, json);
-        control_message_done(&answer);
-    }
-    control_client_close(client);
+    code = show(&answer, json);
+    control_message_done(&answer);
     return code;
 }
 

@@ -2,13 +2,10 @@
 
 #include "client_options.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-
-#define ANSWER_TIMEOUT_MS 30000
 
 int client_options_apply(const struct client_options *options, struct config *config,
                          struct paths *paths, struct error *err)
@@ -38,22 +35,12 @@ int client_connect(const struct client_options *options, const char *command,
     return 0;
 }
 
-static int ask(struct control_client *client, const struct control_message *request,
-               struct control_message *answer, struct error *err)
-{
-    int result = control_client_send(client, request, err);
-    return result < 0 ? result : control_client_receive(client, ANSWER_TIMEOUT_MS, answer, err);
-}
-
 int client_request(struct control_client *client, const char *command,
-                   const struct control_message *request, struct control_message *answer)
+                   const struct control_message *request, int timeout_ms,
+                   struct control_message *answer)
 {
     struct error err;
-    int result = ask(client, request, answer, &err);
-    // A daemon that is about to end takes connections to the last: then its successor is asked.
-    if ((result == -ECONNRESET || result == -EPIPE) && control_client_reopen(client, 0, &err) == 0)
-        result = ask(client, request, answer, &err);
-    if (result < 0) {
+    if (control_client_ask(client, request, timeout_ms, answer, &err) < 0) {
         fprintf(stderr, "reeve %s: %s\n", command, err.text);
         return EX_UNAVAILABLE;
     }
@@ -62,4 +49,17 @@ int client_request(struct control_client *client, const char *command,
     fprintf(stderr, "reeve %s: %s\n", command, answer->refused.text);
     control_message_done(answer);
     return EXIT_FAILURE;
+}
+
+int client_ask(const struct client_options *options, const char *command,
+               const struct control_message *request, int timeout_ms,
+               struct control_message *answer)
+{
+    struct control_client *client;
+    int code = client_connect(options, command, &client);
+    if (code != 0)
+        return code;
+    code = client_request(client, command, request, timeout_ms, answer);
+    control_client_close(client);
+    return code;
 }

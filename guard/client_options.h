@@ -6,6 +6,8 @@
 #include "error.h"
 #include "paths.h"
 
+#define CLIENT_TIMEOUT_MS 30000 // for what the daemon answers at once
+
 struct client_options {
     const char *config_path; // --config; NULL: the default one, which may be missing or unreadable
     const char *state_dir;   // --state-dir or NULL
@@ -21,8 +23,14 @@ int client_options_apply(const struct client_options *options, struct config *co
 int client_connect(const struct client_options *options, const char *command,
                    struct control_client **client);
 
-// Sends a request and waits for the one answer; sends it once more where the daemon has gone
-// without one, so it has to be one that can be repeated. Returns 0, or the exit code after saying
-// why. After success the caller ends with control_message_done().
+// Sends a request and waits up to `timeout_ms` for the one answer, as control_client_ask() does.
+// Returns 0, or the exit code after saying why. After success the caller ends with
+// control_message_done().
 int client_request(struct control_client *client, const char *command,
-                   const struct control_message *request, struct control_message *answer);
+                   const struct control_message *request, int timeout_ms,
+                   struct control_message *answer);
+
+// Both, on a connection of its own.
+int client_ask(const struct client_options *options, const char *command,
+               const struct control_message *request, int timeout_ms,
+               struct control_message *answer);

@@ -79,5 +79,11 @@ int control_client_send(struct control_client *client, const struct control_mess
 int control_client_receive(struct control_client *client, int timeout_ms,
                            struct control_message *message, struct error *err);
 
+// Sends a question and waits up to `timeout_ms` for the one answer. Where the daemon goes without
+// one, its successor is asked, once: so it has to be a question that can be repeated, on a
+// connection that has no other use. Errors as above.
+int control_client_ask(struct control_client *client, const struct control_message *question,
+                       int timeout_ms, struct control_message *answer, struct error *err);
+
 // To poll for reading; then receive with a time-out of 0 until -ETIMEDOUT.
 int control_client_fd(const struct control_client *client);

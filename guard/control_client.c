@@ -182,6 +182,23 @@ int control_client_receive(struct control_client *client, int timeout_ms,
     }
 }
 
+static int ask_once(struct control_client *client, const struct control_message *question,
+                    int timeout_ms, struct control_message *answer, struct error *err)
+{
+    int result = control_client_send(client, question, err);
+    return result < 0 ? result : control_client_receive(client, timeout_ms, answer, err);
+}
+
+int control_client_ask(struct control_client *client, const struct control_message *question,
+                       int timeout_ms, struct control_message *answer, struct error *err)
+{
+    int result = ask_once(client, question, timeout_ms, answer, err);
+    // A daemon that is about to end takes connections to the last.
+    if ((result == -ECONNRESET || result == -EPIPE) && control_client_reopen(client, 0, err) == 0)
+        result = ask_once(client, question, timeout_ms, answer, err);
+    return result;
+}
+
 int control_client_fd(const struct control_client *client)
 {
     return client->fd;

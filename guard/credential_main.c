@@ -77,9 +77,7 @@ static bool daemon_ask(const struct credential_command *command,
     if (result == -ENOENT || result == -ECONNREFUSED)
         return false;
     if (result == 0) {
-        result = control_client_send(client, request, &err);
-        if (result == 0)
-            result = control_client_receive(client, ANSWER_TIMEOUT_MS, answer, &err);
+        result = control_client_ask(client, request, ANSWER_TIMEOUT_MS, answer, &err);
         control_client_close(client);
     }
     if (result < 0) {

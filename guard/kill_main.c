@@ -17,20 +17,15 @@ static const char usage[] =
 
 static int kill_run(const struct client_options *options, const char *run_id)
 {
-    struct control_client *client;
     struct control_message request = {.type = CONTROL_KILL}, answer;
     if (strlen(run_id) >= sizeof(request.kill.run_id)) {
         fprintf(stderr, "reeve kill: %s is no run id\n", run_id);
         return EX_USAGE;
     }
     memcpy(request.kill.run_id, run_id, strlen(run_id) + 1);
-    int code = client_connect(options, "kill", &client);
-    if (code != 0)
-        return code;
-    code = client_request(client, "kill", &request, &answer);
+    int code = client_ask(options, "kill", &request, CLIENT_TIMEOUT_MS, &answer);
     if (code == 0)
         control_message_done(&answer);
-    control_client_close(client);
     return code;
 }
 

@@ -253,7 +253,7 @@ static int ask(const struct state_command *command, struct control_client *clien
                struct control_message *answer)
 {
     struct control_message request = {.type = CONTROL_STATE_ASK, .state_ask = command->ask};
-    int code = client_request(client, "state", &request, answer);
+    int code = client_request(client, "state", &request, CLIENT_TIMEOUT_MS, answer);
     explicit_bzero(&request, sizeof(request));
     if (code == 0 && answer->type != CONTROL_STATE_TOLD) {
         fprintf(stderr, "reeve state: the daemon answered with a message of type %d\n",

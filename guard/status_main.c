@@ -23,15 +23,10 @@ static const char usage[] =
 
 static int show(const struct client_options *options, bool json)
 {
-    struct control_client *client;
     struct control_message answer;
     const struct control_message request = {.type = CONTROL_STATUS};
     struct error err;
-    int code = client_connect(options, "status", &client);
-    if (code != 0)
-        return code;
-    code = client_request(client, "status", &request, &answer);
-    control_client_close(client);
+    int code = client_ask(options, "status", &request, CLIENT_TIMEOUT_MS, &answer);
     if (code != 0)
         return code;
     if (answer.type != CONTROL_STATUS_REPLY) {

@@ -103,14 +103,9 @@ static int print_json(const struct control_page_link *link)
 
 int status_open(const struct client_options *options, bool json)
 {
-    struct control_client *client;
     struct control_message answer;
     const struct control_message request = {.type = CONTROL_PAGE_OPEN};
-    int code = client_connect(options, "status", &client);
-    if (code != 0)
-        return code;
-    code = client_request(client, "status", &request, &answer);
-    control_client_close(client);
+    int code = client_ask(options, "status", &request, CLIENT_TIMEOUT_MS, &answer);
     if (code != 0)
         return code;
     if (answer.type != CONTROL_PAGE_LINK) {

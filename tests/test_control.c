@@ -5,11 +5,13 @@
 
 #include <check.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char directory[] = "/tmp/reeve-control.XXXXXX";
@@ -20,7 +22,7 @@ static struct error err;
 static struct control_message last;
 static struct control_peer *last_peer;
 static int received, gone;
-static bool echo, refuse;
+static bool echo, refuse, goes_at_first;
 
 static void on_received(struct control_peer *peer, const struct control_message *message,
                         void *context)
@@ -29,6 +31,10 @@ static void on_received(struct control_peer *peer, const struct control_message 
     received++;
     last = *message;
     last_peer = peer;
+    if (goes_at_first && received == 1) {
+        control_peer_close(peer);
+        return;
+    }
     if (echo)
         control_peer_send(peer, message);
     if (refuse)
@@ -97,6 +103,27 @@ START_TEST(messages_go_both_ways)
     control_client_close(client);
     turn();
     ck_assert_int_eq(gone, 1);
+}
+END_TEST
+
+START_TEST(the_successor_of_a_daemon_that_goes_is_asked)
+{
+    struct control_message answer, question = {.type = CONTROL_STATUS};
+    echo = goes_at_first = true;
+    pid_t daemon = fork();
+    if (daemon == 0) {
+        event_reinit(base);
+        event_base_dispatch(base);
+        _exit(0);
+    }
+    struct control_client *client;
+    ck_assert_int_eq(control_client_open(&client, path, &err), 0);
+    ck_assert_int_eq(control_client_ask(client, &question, 10000, &answer, &err), 0);
+    ck_assert_int_eq(answer.type, CONTROL_STATUS);
+    control_message_done(&answer);
+    control_client_close(client);
+    kill(daemon, SIGKILL);
+    ck_assert_int_eq(waitpid(daemon, NULL, 0), daemon);
 }
 END_TEST
 
@@ -278,6 +305,7 @@ int main(void)
     TCase *tests = tcase_create("control");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, messages_go_both_ways);
+    tcase_add_test(tests, the_successor_of_a_daemon_that_goes_is_asked);
     tcase_add_test(tests, owner_is_kept);
     tcase_add_test(tests, refused_and_closed);
     tcase_add_test(tests, nonsense_is_dropped);
