@@ -77,6 +77,11 @@ void run_cgroup_set_watchdog(struct run_cgroup *group, pid_t pid)
     group->watchdog = pid;
 }
 
+pid_t run_cgroup_watchdog(const struct run_cgroup *group)
+{
+    return group->watchdog;
+}
+
 void run_cgroup_kill(struct run_cgroup *group)
 {
     group->backend->kill(group);

@@ -64,6 +64,7 @@ void run_cgroup_kill(struct run_cgroup *group);
 
 // Says which child of this process is no process of the run.
 void run_cgroup_set_watchdog(struct run_cgroup *group, pid_t pid);
+pid_t run_cgroup_watchdog(const struct run_cgroup *group); // 0: there is none
 
 void run_cgroup_read_usage(const struct run_cgroup *group, struct run_cgroup_usage *usage);
 

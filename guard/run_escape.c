@@ -135,29 +135,13 @@ int run_escape_new(struct run_escape **escape, const char *run_id, const char *r
     return 0;
 }
 
-// The child that is there beside the command, proc(5); 0 none, -1 if the kernel has no such list.
-static pid_t find_watchdog(pid_t command)
-{
-    char path[64], text[256];
-    char *at = text, *end;
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-    if (cgroup_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
-        return -1;
-    for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
-        if (pid != command)
-            return (pid_t)pid;
-    return 0;
-}
-
-void run_escape_begin(struct run_escape *escape, pid_t command)
+void run_escape_begin(struct run_escape *escape, pid_t command, pid_t watchdog)
 {
     char text[CGROUP_TEXT_MAX];
     struct process process;
     if (read_process(command, &process) && read_cgroups(command, text)) {
         escape->since = process.started;
-        escape->watchdog = find_watchdog(command);
-        if (escape->watchdog < 0) // it could be any child
-            escape->had_children = true;
+        escape->watchdog = watchdog;
         remember_home(escape, text, escape->run_id);
     }
 }

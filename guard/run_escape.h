@@ -20,7 +20,8 @@ int run_escape_new(struct run_escape **escape, const char *run_id, const char *r
                    struct error *err);
 
 // Remembers the cgroup of the run's first process, which is in there, as where all have to be.
-void run_escape_begin(struct run_escape *escape, pid_t command);
+// `watchdog` is this process's other child, which belongs to no run; 0: there is none.
+void run_escape_begin(struct run_escape *escape, pid_t command, pid_t watchdog);
 void run_escape_free(struct run_escape *escape); // NULL is allowed
 
 // Looks through /proc; not before run_escape_begin(). Who is outside for the second time in a row

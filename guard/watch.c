@@ -375,7 +375,7 @@ int watch_new(struct watch **watch, const struct watch_options *options, struct 
 
 void watch_remember_place(struct watch *watch, pid_t pid)
 {
-    run_escape_begin(watch->escape, pid);
+    run_escape_begin(watch->escape, pid, run_cgroup_watchdog(watch->options.group));
 }
 
 void watch_until_empty(struct watch *watch, pid_t pid, struct watch_outcome *outcome)

@@ -65,7 +65,7 @@ static void begin(void)
     ck_assert_int_eq(run_escape_new(&escape, run_id, KEY, on_found, NULL, &err), 0);
     command = start(NULL);
     ck_assert_int_eq(run_cgroup_attach(group, command, &err), 0);
-    run_escape_begin(escape, command);
+    run_escape_begin(escape, command, 0);
 }
 
 static void setup(void)
