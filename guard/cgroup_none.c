@@ -6,6 +6,7 @@
 
 #include "cgroup_backend.h"
 #include "cleanup.h"
+#include "process_stat.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -31,20 +32,13 @@ struct process {
     bool is_ours;
 };
 
-// Pid and parent from "PID (NAME) STATE PPID …"; NAME may hold anything. False: it is gone, or
-// dead.
-static bool read_process(const char *pid, struct process *process)
+// False: it is gone, or dead.
+static bool read_process(pid_t pid, struct process *process)
 {
-    char path[64], text[512];
-    char state;
-    int parent;
-    snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
-    if (cgroup_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+    struct process_stat stat;
+    if (!process_stat_read(pid, &stat) || process_stat_is_dead(&stat))
         return false;
-    const char *end = strrchr(text, ')');
-    if (end == NULL || sscanf(end + 1, " %c %d", &state, &parent) != 2 || state == 'Z')
-        return false;
-    *process = (struct process){.pid = (pid_t)atol(pid), .parent = parent};
+    *process = (struct process){.pid = pid, .parent = stat.parent};
     return true;
 }
 
@@ -91,7 +85,7 @@ static size_t list_processes(struct process *processes)
     const struct dirent *entry;
     while (directory != NULL && count < PROCESSES_MAX && (entry = readdir(directory)) != NULL)
         if (isdigit((unsigned char)entry->d_name[0]))
-            count += read_process(entry->d_name, &processes[count]);
+            count += read_process((pid_t)atol(entry->d_name), &processes[count]);
     if (directory != NULL)
         closedir(directory);
     return count;

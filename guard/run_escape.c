@@ -4,6 +4,7 @@
 
 #include "cgroup_backend.h"
 #include "cleanup.h"
+#include "process_stat.h"
 #include "run.h"
 
 #include <ctype.h>
@@ -51,24 +52,13 @@ struct run_escape {
     char *environment;
 };
 
-// "PID (NAME) STATE PPID … STARTTIME …", proc(5); NAME may hold anything. False: it is gone, or
-// dead.
+// False: it is gone, or dead.
 static bool read_process(pid_t pid, struct process *process)
 {
-    char path[64], text[1024], state;
-    int parent;
-    unsigned long long started;
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    if (cgroup_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+    struct process_stat stat;
+    if (!process_stat_read(pid, &stat) || process_stat_is_dead(&stat))
         return false;
-    const char *end = strrchr(text, ')');
-    if (end == NULL ||
-        sscanf(end + 1,
-               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &state, &parent, &started) != 3 ||
-        state == 'Z' || state == 'X')
-        return false;
-    *process = (struct process){.pid = pid, .parent = parent, .started = started};
+    *process = (struct process){.pid = pid, .parent = stat.parent, .started = stat.started};
     return true;
 }
 

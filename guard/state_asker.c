@@ -5,7 +5,7 @@
 
 #include "state_asker.h"
 
-#include "cleanup.h"
+#include "process_stat.h"
 
 #include <stdlib.h>
 
@@ -14,16 +14,8 @@
 // The parent of a process, 0 above the first one; -1: it cannot be seen.
 static pid_t find_parent(pid_t pid)
 {
-    char path[32], text[512];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    cleanup_file FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return -1;
-    size_t length = fread(text, 1, sizeof(text) - 1, file);
-    text[length] = '\0';
-    const char *name_end = strrchr(text, ')'); // proc(5): pid (name) state ppid
-    int parent;
-    return name_end != NULL && sscanf(name_end + 1, " %*c %d", &parent) == 1 ? parent : -1;
+    struct process_stat stat;
+    return process_stat_read(pid, &stat) ? stat.parent : -1;
 }
 
 // The run that the process is in. -EPERM: that cannot be seen, and so it is for the kernel's 0, a
