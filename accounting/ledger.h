@@ -8,6 +8,8 @@
 
 #include <libpq-fe.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
 
 #define LEDGER_DSN_MAX 1024
 #define LEDGER_CONNECT_TIMEOUT_SEC "15" // Neon needs seconds to wake
@@ -39,6 +41,12 @@ int ledger_execute(struct ledger *ledger, const char *statements, struct error *
 
 // Ends a transaction that has failed, so that the connection can be used again.
 void ledger_roll_back(struct ledger *ledger);
+
+// A cell of a result that is a whole number; 0 for NULL.
+static inline int64_t ledger_number_at(const PGresult *result, int row, int column)
+{
+    return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
 
 static inline void cleanup_clear_result(PGresult **result)
 {

@@ -54,8 +54,8 @@ static int check_page(struct move *move, struct error *err)
                             1, (const char *const[]){ids}, &result, err);
     if (code != 0)
         return code;
-    int64_t arrived = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-    int64_t arrived_cost = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    int64_t arrived = ledger_number_at(result, 0, 0);
+    int64_t arrived_cost = ledger_number_at(result, 0, 1);
     if (arrived != (int64_t)row_count || arrived_cost != expected)
         return error_set(err, -EBADMSG,
                          "of %zu exchanges for %" PRId64

@@ -5,15 +5,9 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define UTC_TEXT(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
-
-static int64_t read_number(const PGresult *result, int row, int column)
-{
-    return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
 
 static int read_journals(struct ledger *ledger, struct ledger_status *status, struct error *err)
 {
@@ -30,9 +24,9 @@ static int read_journals(struct ledger *ledger, struct ledger_status *status, st
         snprintf(journal->id, sizeof(journal->id), "%s", PQgetvalue(result, i, 0));
         snprintf(journal->host, sizeof(journal->host), "%s", PQgetvalue(result, i, 1));
         journal->cursor = (struct journal_cursor){
-            .segment = (uint64_t)read_number(result, i, 2),
-            .offset = (uint64_t)read_number(result, i, 3),
-            .check = (uint32_t)read_number(result, i, 4),
+            .segment = (uint64_t)ledger_number_at(result, i, 2),
+            .offset = (uint64_t)ledger_number_at(result, i, 3),
+            .check = (uint32_t)ledger_number_at(result, i, 4),
         };
         snprintf(journal->moved_at, sizeof(journal->moved_at), "%s", PQgetvalue(result, i, 5));
     }
@@ -57,13 +51,13 @@ int ledger_status_read(struct ledger *ledger, struct ledger_status *status, stru
                         0, NULL, &result, err);
     if (code != 0)
         return error_wrap(err, "counting the ledger's rows");
-    status->jobs = read_number(result, 0, 0);
-    status->runs = read_number(result, 0, 1);
-    status->live_runs = read_number(result, 0, 2);
-    status->exchanges = read_number(result, 0, 3);
-    status->alerts = read_number(result, 0, 4);
-    status->quarantined = read_number(result, 0, 5);
-    status->cost_pico_usd = read_number(result, 0, 6);
+    status->jobs = ledger_number_at(result, 0, 0);
+    status->runs = ledger_number_at(result, 0, 1);
+    status->live_runs = ledger_number_at(result, 0, 2);
+    status->exchanges = ledger_number_at(result, 0, 3);
+    status->alerts = ledger_number_at(result, 0, 4);
+    status->quarantined = ledger_number_at(result, 0, 5);
+    status->cost_pico_usd = ledger_number_at(result, 0, 6);
     snprintf(status->last_exchange_at, sizeof(status->last_exchange_at), "%s",
              PQgetvalue(result, 0, 7));
     return read_journals(ledger, status, err);
@@ -167,7 +161,7 @@ int ledger_verify(struct ledger *ledger, enum ledger_check check, struct ledger_
     if (code != 0)
         return error_wrap(err, "checking the ledger's %s", checks[check].name);
     *verdict = (struct ledger_verdict){
-        .checked = read_number(counted, 0, 0),
+        .checked = ledger_number_at(counted, 0, 0),
         .failed = PQntuples(findings),
     };
     for (int i = 0; i < PQntuples(findings) && i < LEDGER_FINDINGS_MAX; i++) {

@@ -45,23 +45,18 @@ static int ask_of_day(struct ledger *ledger, const char *name, const struct morn
 
 // ---- cells
 
-static int64_t number_at(const PGresult *result, int row, int column)
-{
-    return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
-
 static int64_t number_or_unknown(const PGresult *result, int row, int column)
 {
-    return PQgetisnull(result, row, column) ? -1 : number_at(result, row, column);
+    return PQgetisnull(result, row, column) ? -1 : ledger_number_at(result, row, column);
 }
 
 static struct token_counts tokens_at(const PGresult *result, int row, int column)
 {
-    return (struct token_counts){.input = number_at(result, row, column),
-                                 .output = number_at(result, row, column + 1),
-                                 .cache_write_5m = number_at(result, row, column + 2),
-                                 .cache_write_1h = number_at(result, row, column + 3),
-                                 .cache_read = number_at(result, row, column + 4)};
+    return (struct token_counts){.input = ledger_number_at(result, row, column),
+                                 .output = ledger_number_at(result, row, column + 1),
+                                 .cache_write_5m = ledger_number_at(result, row, column + 2),
+                                 .cache_write_1h = ledger_number_at(result, row, column + 3),
+                                 .cache_read = ledger_number_at(result, row, column + 4)};
 }
 
 static int no_memory(struct error *err)
@@ -91,17 +86,17 @@ enum {
 static struct morning_sums sums_at(const PGresult *result, int row)
 {
     return (struct morning_sums){
-        .exchanges = number_at(result, row, EXCHANGES),
-        .estimated = number_at(result, row, ESTIMATED),
-        .unknown_models = number_at(result, row, UNKNOWN),
-        .failed = number_at(result, row, FAILED),
-        .retries = number_at(result, row, RETRIES),
+        .exchanges = ledger_number_at(result, row, EXCHANGES),
+        .estimated = ledger_number_at(result, row, ESTIMATED),
+        .unknown_models = ledger_number_at(result, row, UNKNOWN),
+        .failed = ledger_number_at(result, row, FAILED),
+        .retries = ledger_number_at(result, row, RETRIES),
         .tokens = tokens_at(result, row, DAY_TOKENS),
-        .cost_pico_usd = number_at(result, row, DAY_COST),
-        .estimated_pico_usd = number_at(result, row, ESTIMATED_COST),
-        .retries_pico_usd = number_at(result, row, RETRIES_COST),
-        .counted_pico_usd = number_at(result, row, COUNTED),
-        .counted_tokens = number_at(result, row, COUNTED_TOKENS),
+        .cost_pico_usd = ledger_number_at(result, row, DAY_COST),
+        .estimated_pico_usd = ledger_number_at(result, row, ESTIMATED_COST),
+        .retries_pico_usd = ledger_number_at(result, row, RETRIES_COST),
+        .counted_pico_usd = ledger_number_at(result, row, COUNTED),
+        .counted_tokens = ledger_number_at(result, row, COUNTED_TOKENS),
     };
 }
 
@@ -138,7 +133,7 @@ static int take_days(const PGresult *result, struct morning_report *report, stru
         return no_memory(err);
     for (int row = 0; row < count; row++) {
         const char *name = PQgetvalue(result, row, DAY_JOB);
-        size_t day = (size_t)number_at(result, row, DAY);
+        size_t day = (size_t)ledger_number_at(result, row, DAY);
         assert(day < report->day_count);
         if (job == NULL || strcmp(job->name, name) != 0) {
             job = &report->jobs[report->job_count];
@@ -148,7 +143,7 @@ static int take_days(const PGresult *result, struct morning_report *report, stru
             report->job_count++;
             bool is_known = !PQgetisnull(result, row, FIRST_SEEN);
             job->first_day =
-                is_known ? first_day_of(report, number_at(result, row, FIRST_SEEN)) : day;
+                is_known ? first_day_of(report, ledger_number_at(result, row, FIRST_SEEN)) : day;
             job->first_day = job->first_day < day ? job->first_day : day;
         }
         job->days[day] = sums_at(result, row);
@@ -203,9 +198,9 @@ int morning_read_runs(struct ledger *ledger, struct morning_report *report, stru
             .run_id = strdup(PQgetvalue(result, row, RUN_ID)),
             .job = strdup(PQgetvalue(result, row, RUN_JOB)),
             .ended = strdup(PQgetvalue(result, row, RUN_ENDED)),
-            .exchanges = number_at(result, row, RUN_EXCHANGES),
-            .tokens = number_at(result, row, RUN_TOKENS),
-            .cost_pico_usd = number_at(result, row, RUN_COST),
+            .exchanges = ledger_number_at(result, row, RUN_EXCHANGES),
+            .tokens = ledger_number_at(result, row, RUN_TOKENS),
+            .cost_pico_usd = ledger_number_at(result, row, RUN_COST),
             .lasted_us = number_or_unknown(result, row, RUN_LASTED),
             .memory_peak_bytes = number_or_unknown(result, row, RUN_PEAK),
             .memory_max_bytes = number_or_unknown(result, row, RUN_MEMORY),
@@ -222,9 +217,10 @@ enum { CACHE_JOB, PROMPT, READ, SAVED, WRITES, WINDOW_5M, WINDOW_1H = WINDOW_5M 
 
 static struct morning_cache_window window_at(const PGresult *result, int row, int column)
 {
-    return (struct morning_cache_window){.missed = number_at(result, row, column),
-                                         .missed_pico_usd = number_at(result, row, column + 1),
-                                         .other_pico_usd = number_at(result, row, column + 2)};
+    return (struct morning_cache_window){
+        .missed = ledger_number_at(result, row, column),
+        .missed_pico_usd = ledger_number_at(result, row, column + 1),
+        .other_pico_usd = ledger_number_at(result, row, column + 2)};
 }
 
 static void window_add(struct morning_cache_window *sum, const struct morning_cache_window *window)
@@ -249,10 +245,10 @@ int morning_read_caches(struct ledger *ledger, struct morning_report *report, st
         struct morning_cache *cache = &report->caches[report->cache_count++];
         *cache = (struct morning_cache){
             .job = strdup(PQgetvalue(result, row, CACHE_JOB)),
-            .prompt_tokens = number_at(result, row, PROMPT),
-            .read_tokens = number_at(result, row, READ),
-            .saved_pico_usd = number_at(result, row, SAVED),
-            .writes_pico_usd = number_at(result, row, WRITES),
+            .prompt_tokens = ledger_number_at(result, row, PROMPT),
+            .read_tokens = ledger_number_at(result, row, READ),
+            .saved_pico_usd = ledger_number_at(result, row, SAVED),
+            .writes_pico_usd = ledger_number_at(result, row, WRITES),
             .of_5m = window_at(result, row, WINDOW_5M),
             .of_1h = window_at(result, row, WINDOW_1H),
         };
@@ -280,15 +276,15 @@ int morning_read_cheaper(struct ledger *ledger, struct morning_report *report, s
     for (int row = 0; code == 0 && row < PQntuples(result); row++) {
         struct usage usage = {
             .tokens = tokens_at(result, row, USAGE_TOKENS),
-            .web_search_requests = number_at(result, row, SEARCHES),
+            .web_search_requests = ledger_number_at(result, row, SEARCHES),
             .geo =
                 strcmp(PQgetvalue(result, row, GEO), "us") == 0 ? USAGE_GEO_US : USAGE_GEO_GLOBAL,
             .tier = strcmp(PQgetvalue(result, row, TIER), "batch") == 0 ? USAGE_TIER_BATCH
                                                                         : USAGE_TIER_STANDARD,
         };
         snprintf(usage.model, sizeof(usage.model), "%s", PQgetvalue(result, row, MODEL));
-        code = cheaper_models_add(&report->cheaper, &usage, number_at(result, row, MOMENT),
-                                  number_at(result, row, USAGE_COST), err);
+        code = cheaper_models_add(&report->cheaper, &usage, ledger_number_at(result, row, MOMENT),
+                                  ledger_number_at(result, row, USAGE_COST), err);
     }
     return code;
 }

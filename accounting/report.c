@@ -92,27 +92,22 @@ bool report_by_parse(const char *text, enum report_by *by)
     return false;
 }
 
-static int64_t read_number(const PGresult *result, int row, int column)
-{
-    return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
-
 // Fills `filled` from a row of the result. False when out of memory.
 static bool read_row(const PGresult *result, int row, struct report_row *filled)
 {
     *filled = (struct report_row){
         .key = strdup(PQgetvalue(result, row, COLUMN_KEY)),
-        .exchanges = read_number(result, row, COLUMN_EXCHANGES),
-        .estimated = read_number(result, row, COLUMN_ESTIMATED),
-        .unknown_models = read_number(result, row, COLUMN_UNKNOWN_MODELS),
-        .tokens = {.input = read_number(result, row, COLUMN_INPUT),
-                   .output = read_number(result, row, COLUMN_OUTPUT),
-                   .cache_write_5m = read_number(result, row, COLUMN_CACHE_WRITE_5M),
-                   .cache_write_1h = read_number(result, row, COLUMN_CACHE_WRITE_1H),
-                   .cache_read = read_number(result, row, COLUMN_CACHE_READ)},
-        .cost_pico_usd = read_number(result, row, COLUMN_COST),
-        .estimated_pico_usd = read_number(result, row, COLUMN_ESTIMATED_COST),
-        .cache_saving_pico_usd = read_number(result, row, COLUMN_CACHE_SAVING),
+        .exchanges = ledger_number_at(result, row, COLUMN_EXCHANGES),
+        .estimated = ledger_number_at(result, row, COLUMN_ESTIMATED),
+        .unknown_models = ledger_number_at(result, row, COLUMN_UNKNOWN_MODELS),
+        .tokens = {.input = ledger_number_at(result, row, COLUMN_INPUT),
+                   .output = ledger_number_at(result, row, COLUMN_OUTPUT),
+                   .cache_write_5m = ledger_number_at(result, row, COLUMN_CACHE_WRITE_5M),
+                   .cache_write_1h = ledger_number_at(result, row, COLUMN_CACHE_WRITE_1H),
+                   .cache_read = ledger_number_at(result, row, COLUMN_CACHE_READ)},
+        .cost_pico_usd = ledger_number_at(result, row, COLUMN_COST),
+        .estimated_pico_usd = ledger_number_at(result, row, COLUMN_ESTIMATED_COST),
+        .cache_saving_pico_usd = ledger_number_at(result, row, COLUMN_CACHE_SAVING),
     };
     return filled->key != NULL;
 }

@@ -4,7 +4,6 @@
 #include "cleanup.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define CLAIM_ATTEMPTS_MAX 5 // the row may change hands between being refused and being looked at
@@ -43,14 +42,25 @@ static void add_flag(struct parameters *parameters, bool flag)
     add_text(parameters, flag ? "true" : "false");
 }
 
+// As OF_KEY has them.
+static void add_key(struct parameters *parameters, const struct source_state_question *question)
+{
+    add_text(parameters, question->job);
+    add_text(parameters, question->key);
+}
+
+// As OF_KEY and STILL_HELD have them, and who it is that gives up what it holds.
+static void add_holding(struct parameters *parameters, const struct source_state_question *question)
+{
+    add_key(parameters, question);
+    add_text(parameters, question->holder);
+    add_number(parameters, question->fence);
+    add_flag(parameters, question->whole_run);
+}
+
 static bool read_flag(const PGresult *result, int row, int column)
 {
     return *PQgetvalue(result, row, column) == 't';
-}
-
-static int64_t read_number(const PGresult *result, int row, int column)
-{
-    return strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
 static void read_text(const PGresult *result, int row, int column, char *text, size_t size)
@@ -77,10 +87,10 @@ static void read_rows(const PGresult *result, struct source_state_answer *answer
             .state = read_state(PQgetvalue(result, i, 0)),
             .whole_run = read_flag(result, i, 1),
             .is_expired = read_flag(result, i, 2),
-            .fence = read_number(result, i, 3),
-            .claimed_at_us = read_number(result, i, 4),
-            .expires_at_us = read_number(result, i, 5),
-            .done_at_us = read_number(result, i, 6),
+            .fence = ledger_number_at(result, i, 3),
+            .claimed_at_us = ledger_number_at(result, i, 4),
+            .expires_at_us = ledger_number_at(result, i, 5),
+            .done_at_us = ledger_number_at(result, i, 6),
         };
         read_text(result, i, 7, row->job, sizeof(row->job));
         read_text(result, i, 8, row->key, sizeof(row->key));
@@ -107,8 +117,7 @@ static int look(struct ledger *ledger, const struct source_state_question *quest
                 struct source_state_answer *answer, struct error *err)
 {
     struct parameters parameters = {0};
-    add_text(&parameters, question->job);
-    add_text(&parameters, question->key);
+    add_key(&parameters, question);
     return query_rows(ledger, "SELECT " ROW ", result FROM reeve.source_state WHERE " OF_KEY,
                       &parameters, answer, err);
 }
@@ -149,8 +158,7 @@ static int claim(struct ledger *ledger, const char *host,
         " (known.holder = excluded.holder OR known.expires_at <= clock_timestamp()))"
         " RETURNING " ROW;
     struct parameters parameters = {0};
-    add_text(&parameters, question->job);
-    add_text(&parameters, question->key);
+    add_key(&parameters, question);
     add_text(&parameters, question->holder);
     add_text(&parameters, host);
     add_flag(&parameters, question->whole_run);
@@ -191,11 +199,7 @@ static int finish(struct ledger *ledger, const struct source_state_question *que
                   struct source_state_answer *answer, struct error *err)
 {
     struct parameters parameters = {0};
-    add_text(&parameters, question->job);
-    add_text(&parameters, question->key);
-    add_text(&parameters, question->holder);
-    add_number(&parameters, question->fence);
-    add_flag(&parameters, question->whole_run);
+    add_holding(&parameters, question);
     add_text(&parameters, *question->text == '\0' ? NULL : question->text);
     return leave(ledger,
                  "UPDATE reeve.source_state SET state = 'done', done_at = clock_timestamp(),"
@@ -208,11 +212,7 @@ static int release(struct ledger *ledger, const struct source_state_question *qu
                    struct source_state_answer *answer, struct error *err)
 {
     struct parameters parameters = {0};
-    add_text(&parameters, question->job);
-    add_text(&parameters, question->key);
-    add_text(&parameters, question->holder);
-    add_number(&parameters, question->fence);
-    add_flag(&parameters, question->whole_run);
+    add_holding(&parameters, question);
     add_flag(&parameters, question->force);
     return leave(ledger,
                  "UPDATE reeve.source_state SET state = 'free', expires_at = clock_timestamp()"
@@ -233,8 +233,7 @@ static int list(struct ledger *ledger, const struct source_state_question *quest
                 struct source_state_answer *answer, struct error *err)
 {
     struct parameters parameters = {0};
-    add_text(&parameters, question->job);
-    add_text(&parameters, question->key);
+    add_key(&parameters, question);
     add_number(&parameters, SOURCE_STATE_ROWS_MAX);
     answer->outcome = SOURCE_STATE_OK;
     return query_rows(ledger,
