@@ -180,6 +180,17 @@ static int text_renew(const char *path, const char *refresh,
     return result < 0 ? result : credential_text_renew(text, renewal, renewed, err);
 }
 
+// Locks the place, and names what succeeds the file there when `refresh` is used up. Returns the
+// folder's descriptor, the caller's.
+static int successor_lock(struct place *place, const char *path, const char *refresh,
+                          char successor[static PATH_MAX], struct error *err)
+{
+    int result = place_split(place, path, err);
+    if (result == 0)
+        result = successor_name(place, refresh, successor, err);
+    return result < 0 ? result : directory_lock(place, err);
+}
+
 int credential_store_prepare(const char *path, const char *refresh, struct error *err)
 {
     static const struct credential_renewal trial = {
@@ -187,13 +198,10 @@ int credential_store_prepare(const char *path, const char *refresh, struct error
     struct place place;
     char successor[PATH_MAX];
     cleanup_with(credential_text_free) char *text = NULL;
-    int result = place_split(&place, path, err);
-    if (result == 0)
-        result = successor_name(&place, refresh, successor, err);
-    cleanup_fd int directory = result == 0 ? directory_lock(&place, err) : -1;
+    cleanup_fd int directory = successor_lock(&place, path, refresh, successor, err);
     if (directory < 0)
-        return result < 0 ? result : directory;
-    result = text_renew(path, refresh, &trial, &text, err);
+        return directory;
+    int result = text_renew(path, refresh, &trial, &text, err);
     if (result < 0)
         return result;
     cleanup_fd int fd = open(successor, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -218,13 +226,10 @@ int credential_store_commit(const char *path, const char *refresh,
     struct place place;
     char successor[PATH_MAX];
     cleanup_with(credential_text_free) char *text = NULL;
-    int result = place_split(&place, path, err);
-    if (result == 0)
-        result = successor_name(&place, refresh, successor, err);
-    cleanup_fd int directory = result == 0 ? directory_lock(&place, err) : -1;
+    cleanup_fd int directory = successor_lock(&place, path, refresh, successor, err);
     if (directory < 0)
-        return result < 0 ? result : directory;
-    result = text_renew(path, refresh, renewal, &text, err);
+        return directory;
+    int result = text_renew(path, refresh, renewal, &text, err);
     if (result == -ESTALE)
         unlink(successor);
     if (result < 0)
