@@ -4,15 +4,10 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "money.h"
+#include "value_json.h"
 
 #include <jansson.h>
 #include <string.h>
-
-static json_t *pack_money(int64_t cost_pico_usd)
-{
-    char text[MONEY_TEXT_MAX];
-    return json_string(money_format_exact(cost_pico_usd, 2, text));
-}
 
 static json_t *pack_number(int64_t number)
 {
@@ -49,9 +44,9 @@ static json_t *pack_sums(const struct morning_sums *sums)
                      pack_number(sums->exchanges), "estimated", pack_number(sums->estimated),
                      "unknown_models", pack_number(sums->unknown_models), "failed",
                      pack_number(sums->failed), "retries_billed", pack_number(sums->retries),
-                     "cost_usd", pack_money(sums->cost_pico_usd), "estimated_usd",
-                     pack_money(sums->estimated_pico_usd), "retries_usd",
-                     pack_money(sums->retries_pico_usd), "tokens", pack_tokens(&sums->tokens),
+                     "cost_usd", money_json(sums->cost_pico_usd), "estimated_usd",
+                     money_json(sums->estimated_pico_usd), "retries_usd",
+                     money_json(sums->retries_pico_usd), "tokens", pack_tokens(&sums->tokens),
                      "cache_hit_permille", pack_known(morning_hit_permille(&sums->tokens)));
 }
 
@@ -59,9 +54,9 @@ static json_t *pack_row(const struct report_row *row)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "exchanges", pack_number(row->exchanges),
                      "estimated", pack_number(row->estimated), "cost_usd",
-                     pack_money(row->cost_pico_usd), "estimated_usd",
-                     pack_money(row->estimated_pico_usd), "cache_saving_usd",
-                     pack_money(row->cache_saving_pico_usd), "tokens", pack_tokens(&row->tokens));
+                     money_json(row->cost_pico_usd), "estimated_usd",
+                     money_json(row->estimated_pico_usd), "cache_saving_usd",
+                     money_json(row->cache_saving_pico_usd), "tokens", pack_tokens(&row->tokens));
 }
 
 // The rows of a grouping, each with its month; those of the month alone have no day.
@@ -89,13 +84,13 @@ static json_t *pack_days(const struct morning_report *report)
         json_array_append_new(days,
                               json_pack("{s:o, s:o, s:o}", "day", pack_day(report, i), "exchanges",
                                         pack_number(report->days[i].exchanges), "cost_usd",
-                                        pack_money(report->days[i].cost_pico_usd)));
+                                        money_json(report->days[i].cost_pico_usd)));
     return days;
 }
 
 static json_t *pack_measure(enum anomaly_measure measure, int64_t value)
 {
-    return measure == ANOMALY_COST ? pack_money(value) : pack_number(value);
+    return measure == ANOMALY_COST ? money_json(value) : pack_number(value);
 }
 
 static json_t *pack_anomalies(const struct morning_report *report)
@@ -118,7 +113,7 @@ static json_t *pack_run(const struct morning_run *run)
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:s*, s:o*, s:o*, s:o*}", "run", run->run_id, "job", run->job,
         "exchanges", pack_number(run->exchanges), "tokens", pack_number(run->tokens), "cost_usd",
-        pack_money(run->cost_pico_usd), "ended", *run->ended == '\0' ? NULL : run->ended,
+        money_json(run->cost_pico_usd), "ended", *run->ended == '\0' ? NULL : run->ended,
         "lasted_us", pack_known(run->lasted_us), "memory_peak_bytes",
         pack_known(run->memory_peak_bytes), "memory_max_bytes", pack_known(run->memory_max_bytes));
 }
@@ -128,12 +123,12 @@ static json_t *pack_run_costs(const struct run_costs *costs)
     json_t *buckets = json_array();
     for (size_t i = 0; i < costs->bucket_count; i++)
         json_array_append_new(buckets, json_pack("{s:o, s:o}", "from_usd",
-                                                 pack_money(costs->buckets[i].from_pico_usd),
+                                                 money_json(costs->buckets[i].from_pico_usd),
                                                  "runs", pack_number(costs->buckets[i].count)));
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "runs", (json_int_t)costs->count,
-                     "lowest_usd", pack_money(costs->lowest), "median_usd",
-                     pack_money(costs->median), "p90_usd", pack_money(costs->p90), "p99_usd",
-                     pack_money(costs->p99), "highest_usd", pack_money(costs->highest), "buckets",
+                     "lowest_usd", money_json(costs->lowest), "median_usd",
+                     money_json(costs->median), "p90_usd", money_json(costs->p90), "p99_usd",
+                     money_json(costs->p99), "highest_usd", money_json(costs->highest), "buckets",
                      buckets);
 }
 
@@ -155,8 +150,8 @@ static json_t *pack_runs(const struct morning_report *report)
 static json_t *pack_window(const struct morning_cache_window *window)
 {
     return json_pack("{s:o, s:o, s:o}", "missed", pack_number(window->missed), "missed_usd",
-                     pack_money(window->missed_pico_usd), "other_window_usd",
-                     pack_money(window->other_pico_usd));
+                     money_json(window->missed_pico_usd), "other_window_usd",
+                     money_json(window->other_pico_usd));
 }
 
 static json_t *pack_cache(const struct morning_cache *cache)
@@ -164,8 +159,8 @@ static json_t *pack_cache(const struct morning_cache *cache)
     return json_pack("{s:s*, s:o, s:o, s:o, s:o, s:o, s:o}", "job", cache->job, "prompt_tokens",
                      pack_number(cache->prompt_tokens), "read_tokens",
                      pack_number(cache->read_tokens), "saved_usd",
-                     pack_money(cache->saved_pico_usd), "writes_usd",
-                     pack_money(cache->writes_pico_usd), "window_5m", pack_window(&cache->of_5m),
+                     money_json(cache->saved_pico_usd), "writes_usd",
+                     money_json(cache->writes_pico_usd), "window_5m", pack_window(&cache->of_5m),
                      "window_1h", pack_window(&cache->of_1h));
 }
 
@@ -186,16 +181,16 @@ static json_t *pack_cheaper(const struct morning_report *report)
         json_array_append_new(models,
                               json_pack("{s:s, s:o, s:o, s:s*, s:o*}", "model", model->model,
                                         "exchanges", pack_number(model->exchanges), "cost_usd",
-                                        pack_money(model->cost_pico_usd), "cheaper_model",
+                                        money_json(model->cost_pico_usd), "cheaper_model",
                                         has ? model->cheaper : NULL, "cheaper_usd",
-                                        has ? pack_money(model->cheaper_pico_usd) : NULL));
+                                        has ? money_json(model->cheaper_pico_usd) : NULL));
     }
     return models;
 }
 
 static json_t *pack_amount(const struct morning_limit *limit, int64_t amount)
 {
-    return limit->is_of_tokens ? pack_number(amount) : pack_money(amount);
+    return limit->is_of_tokens ? pack_number(amount) : money_json(amount);
 }
 
 static json_t *pack_reached(const struct morning_report *report, const struct forecast *forecast)
@@ -227,13 +222,13 @@ static json_t *pack_ceilings(const struct morning_report *report)
 static json_t *pack_month(const struct morning_report *report)
 {
     json_t *month = pack_sums(&report->month);
-    json_object_set_new(month, "equivalent_usd", pack_money(report->month_equivalent_pico_usd));
-    json_object_set_new(month, "monthly_fees_usd", pack_money(report->fees_pico_usd));
+    json_object_set_new(month, "equivalent_usd", money_json(report->month_equivalent_pico_usd));
+    json_object_set_new(month, "monthly_fees_usd", money_json(report->fees_pico_usd));
     json_object_set_new(month, "forecast",
                         json_pack("{s:o, s:o, s:o, s:I}", "expected_usd",
-                                  pack_money(report->forecast.expected), "lowest_usd",
-                                  pack_money(report->forecast.lowest), "highest_usd",
-                                  pack_money(report->forecast.highest), "days_left",
+                                  money_json(report->forecast.expected), "lowest_usd",
+                                  money_json(report->forecast.lowest), "highest_usd",
+                                  money_json(report->forecast.highest), "days_left",
                                   (json_int_t)report->days_left));
     return month;
 }
@@ -242,7 +237,7 @@ static json_t *pack_report(const struct morning_report *report)
 {
     char since[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX], as_of[CLOCK_TEXT_MAX];
     json_t *day = pack_sums(&report->days[report->day_index]);
-    json_object_set_new(day, "equivalent_usd", pack_money(report->equivalent_pico_usd));
+    json_object_set_new(day, "equivalent_usd", money_json(report->equivalent_pico_usd));
     return json_pack(
         "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "day",
         pack_day(report, report->day_index), "time_zone", report->query.zone_name, "since",

@@ -6,6 +6,7 @@
 #include "csv_write.h"
 #include "money.h"
 #include "report_count.h"
+#include "value_json.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -206,12 +207,6 @@ static int write_csv(const struct report *report, FILE *stream)
     return 0;
 }
 
-static json_t *pack_money(int64_t cost_pico_usd)
-{
-    char text[MONEY_TEXT_MAX];
-    return json_string(money_format_exact(cost_pico_usd, 2, text));
-}
-
 static json_t *pack_sums(const struct report_row *row)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "exchanges",
@@ -221,9 +216,9 @@ static json_t *pack_sums(const struct report_row *row)
                      "cache_write_5m_tokens", (json_int_t)row->tokens.cache_write_5m,
                      "cache_write_1h_tokens", (json_int_t)row->tokens.cache_write_1h,
                      "cache_read_tokens", (json_int_t)row->tokens.cache_read, "cost_usd",
-                     pack_money(row->cost_pico_usd), "estimated_usd",
-                     pack_money(row->estimated_pico_usd), "cache_saving_usd",
-                     pack_money(row->cache_saving_pico_usd));
+                     money_json(row->cost_pico_usd), "estimated_usd",
+                     money_json(row->estimated_pico_usd), "cache_saving_usd",
+                     money_json(row->cache_saving_pico_usd));
 }
 
 static int write_json(const struct report *report, FILE *stream, struct error *err)
@@ -242,7 +237,7 @@ static int write_json(const struct report *report, FILE *stream, struct error *e
                               clock_format_utc(report->query.until_us, until), "time_zone",
                               report->query.time_zone, "by", report_by_name(report->query.by),
                               "rows", rows, "total", pack_sums(&report->total), "equivalent_usd",
-                              pack_money(report->equivalent_pico_usd));
+                              money_json(report->equivalent_pico_usd));
     complete = complete && whole != NULL && json_dumpf(whole, stream, JSON_INDENT(2)) == 0;
     json_decref(whole);
     if (!complete)

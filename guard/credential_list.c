@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "credential_places.h"
 #include "serve_status.h"
+#include "value_json.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -94,12 +95,6 @@ void credential_list_print(const struct status *status, FILE *stream)
 }
 
 // ---- as JSON
-
-static json_t *time_json(int64_t time_us)
-{
-    char text[CLOCK_TEXT_MAX];
-    return time_us < 0 ? json_null() : json_string(clock_format_utc(time_us, text));
-}
 
 json_t *credential_list_json(const struct status_credential *credential)
 {

@@ -6,6 +6,7 @@
 #include "ledger_schema.h"
 #include "ledger_status.h"
 #include "money.h"
+#include "value_json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,12 +15,6 @@
 #include <sysexits.h>
 
 #define cleanup_source __attribute__((cleanup(ledger_source_done)))
-
-static json_t *pack_money(int64_t cost_pico_usd)
-{
-    char text[MONEY_TEXT_MAX];
-    return json_string(money_format_exact(cost_pico_usd, 2, text));
-}
 
 // Prints and releases; NULL is what json_pack() gives when memory is out.
 static int print_json(json_t *value, struct error *err)
@@ -73,7 +68,7 @@ static int print_status_json(const struct ledger_source *source, const struct le
             (json_int_t)status->jobs, "runs", (json_int_t)status->runs, "live_runs",
             (json_int_t)status->live_runs, "exchanges", (json_int_t)status->exchanges, "alerts",
             (json_int_t)status->alerts, "quarantined", (json_int_t)status->quarantined, "cost_usd",
-            pack_money(status->cost_pico_usd), "last_exchange_at",
+            money_json(status->cost_pico_usd), "last_exchange_at",
             *status->last_exchange_at == '\0' ? json_null() : json_string(status->last_exchange_at),
             "journals", journals),
         err);
@@ -227,7 +222,7 @@ int ledger_command_move(const struct ledger_command *command, struct error *err)
         return print_json(json_pack("{s:I, s:I, s:I, s:o}", "rows", (json_int_t)moved.rows,
                                     "new_rows", (json_int_t)moved.new_rows, "exchanges",
                                     (json_int_t)moved.exchanges, "cost_usd",
-                                    pack_money(moved.cost_pico_usd)),
+                                    money_json(moved.cost_pico_usd)),
                           err);
     printf("%" PRId64 " rows, %" PRId64 " of them new; %" PRId64 " exchanges for $%s are there\n",
            moved.rows, moved.new_rows, moved.exchanges,

@@ -6,6 +6,7 @@
 #include "money.h"
 #include "run.h"
 #include "size_text.h"
+#include "value_json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -154,14 +155,7 @@ static json_t *limit_json(int64_t limit)
 
 static json_t *cost_json(int64_t cost)
 {
-    char text[MONEY_TEXT_MAX];
-    return cost == LIMIT_NONE ? json_null() : json_string(money_format_exact(cost, 2, text));
-}
-
-static json_t *time_json(int64_t time_us)
-{
-    char text[CLOCK_TEXT_MAX];
-    return time_us < 0 ? json_null() : json_string(clock_format_utc(time_us, text));
+    return cost == LIMIT_NONE ? json_null() : money_json(cost);
 }
 
 static json_t *run_json(const void *element)
