@@ -3,9 +3,9 @@
 
 #include "cleanup.h"
 #include "crc32c.h"
+#include "directory.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -190,12 +190,6 @@ int journal_segment_adopt(int directory_fd, struct journal_header *header, uint6
     return result;
 }
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 static int compare_segments(const void *a, const void *b)
 {
     uint32_t left = *(const uint32_t *)a;
@@ -206,11 +200,9 @@ static int compare_segments(const void *a, const void *b)
 int journal_segment_list(int directory_fd, uint32_t **segments, size_t *count, struct error *err)
 {
     // An open of its own: a duplicate would share the position in the directory.
-    cleanup_fd int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_with(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    cleanup_dir DIR *directory = directory_open(directory_fd, ".");
     if (directory == NULL)
         return error_set_errno(err, -errno, "opening the journal's directory");
-    take_fd(&fd);
     cleanup_free uint32_t *found = NULL;
     size_t found_count = 0;
     struct dirent *entry;

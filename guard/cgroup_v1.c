@@ -5,6 +5,7 @@
 
 #include "cgroup_backend.h"
 #include "cgroup_events.h"
+#include "cgroup_tree.h"
 #include "cleanup.h"
 
 #include <fcntl.h>
@@ -182,14 +183,14 @@ static int v1_attach(struct run_cgroup *common, pid_t pid, struct error *err)
 static bool v1_is_populated(const struct run_cgroup *common)
 {
     for (enum controller i = 0; i < CONTROLLERS; i++)
-        if (v1_of(common)->fds[i] >= 0 && cgroup_file_signal(v1_of(common)->fds[i], 0) > 0)
+        if (v1_of(common)->fds[i] >= 0 && cgroup_tree_signal(v1_of(common)->fds[i], 0) > 0)
             return true;
     return false;
 }
 
 static void v1_signal(struct run_cgroup *common, int signal)
 {
-    cgroup_file_signal(v1_of(common)->fds[PIDS], signal);
+    cgroup_tree_signal(v1_of(common)->fds[PIDS], signal);
 }
 
 // Frozen processes cannot fork while they are listed; they die once they are thawed.
@@ -199,7 +200,7 @@ static void v1_kill(struct run_cgroup *common)
     cgroup_file_write(group->fds[FREEZER], "freezer.state", "FROZEN", NULL);
     for (enum controller i = 0; i < CONTROLLERS; i++)
         if (group->fds[i] >= 0)
-            cgroup_file_signal(group->fds[i], SIGKILL);
+            cgroup_tree_signal(group->fds[i], SIGKILL);
     cgroup_file_write(group->fds[FREEZER], "freezer.state", "THAWED", NULL);
 }
 
@@ -233,10 +234,13 @@ static int v1_destroy(struct run_cgroup *common, struct error *err)
 {
     struct cgroup_v1 *group = v1_of(common);
     int result = 0;
-    for (enum controller i = 0; i < CONTROLLERS; i++)
-        if (group->directories[i][0] != '\0' && rmdir(group->directories[i]) != 0 &&
-            errno != ENOENT)
-            result = error_set_errno(err, -errno, "removing %s", group->directories[i]);
+    for (enum controller i = 0; i < CONTROLLERS; i++) {
+        int removed = group->directories[i][0] == '\0'
+                          ? 0
+                          : cgroup_tree_remove(AT_FDCWD, group->directories[i]);
+        if (removed < 0)
+            result = error_set_errno(err, removed, "removing %s", group->directories[i]);
+    }
     return result;
 }
 

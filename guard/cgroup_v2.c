@@ -9,6 +9,7 @@
 
 #include "cgroup_backend.h"
 #include "cgroup_events.h"
+#include "cgroup_tree.h"
 #include "cleanup.h"
 
 #include <fcntl.h>
@@ -168,7 +169,7 @@ static bool v2_is_populated(const struct run_cgroup *common)
 
 static void v2_signal(struct run_cgroup *common, int signal)
 {
-    cgroup_file_signal(v2_of(common)->fd, signal);
+    cgroup_tree_signal(v2_of(common)->fd, signal);
 }
 
 static void v2_kill(struct run_cgroup *common)
@@ -176,7 +177,7 @@ static void v2_kill(struct run_cgroup *common)
     // Since Linux 5.14; before that one by one, until the cgroup is empty.
     if (faccessat(v2_of(common)->fd, "cgroup.kill", W_OK, 0) != 0 ||
         cgroup_file_write(v2_of(common)->fd, "cgroup.kill", "1", NULL) < 0)
-        cgroup_file_signal(v2_of(common)->fd, SIGKILL);
+        cgroup_tree_signal(v2_of(common)->fd, SIGKILL);
 }
 
 static void v2_read_usage(const struct run_cgroup *common, struct run_cgroup_usage *usage)
@@ -212,8 +213,9 @@ static int step_back(struct cgroup_v2 *group, struct error *err)
 static int v2_destroy(struct run_cgroup *common, struct error *err)
 {
     struct cgroup_v2 *group = v2_of(common);
-    if (unlinkat(group->place_fd, group->name, AT_REMOVEDIR) != 0 && errno != ENOENT)
-        return error_set_errno(err, -errno, "removing %s", common->path);
+    int result = cgroup_tree_remove(group->place_fd, group->name);
+    if (result < 0)
+        return error_set_errno(err, result, "removing %s", common->path);
     return group->aside_fd >= 0 ? step_back(group, err) : 0;
 }
 

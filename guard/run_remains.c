@@ -6,9 +6,10 @@
 #include "run_remains.h"
 
 #include "cgroup_backend.h"
+#include "cgroup_tree.h"
 #include "cleanup.h"
+#include "directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <signal.h>
@@ -42,15 +43,12 @@ static void each_directory(struct run_remains *remains, const char *path, int de
                            void (*visit)(struct run_remains *remains, const char *path,
                                          const char *name, int depth))
 {
-    DIR *listing = opendir(path);
+    cleanup_dir DIR *listing = directory_open(AT_FDCWD, path);
     char child[PATH_MAX];
-    const struct dirent *entry;
-    while (listing != NULL && (entry = readdir(listing)) != NULL)
-        if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
-            snprintf(child, sizeof(child), "%s/%s", path, entry->d_name) < (int)sizeof(child))
-            visit(remains, child, entry->d_name, depth);
-    if (listing != NULL)
-        closedir(listing);
+    const char *name;
+    while (listing != NULL && (name = directory_next_below(listing)) != NULL)
+        if (snprintf(child, sizeof(child), "%s/%s", path, name) < (int)sizeof(child))
+            visit(remains, child, name, depth);
 }
 
 static void look_in_hierarchy(struct run_remains *remains, const char *path, const char *name,
@@ -102,7 +100,7 @@ bool run_remains_are_populated(const struct run_remains *remains)
     for (size_t i = 0; remains != NULL && i < remains->count; i++) {
         cleanup_fd int fd = open_directory(remains, i);
         if (fd >= 0 && (cgroup_file_member(fd, "cgroup.events", "populated") == 1 ||
-                        cgroup_file_signal(fd, 0) > 0))
+                        cgroup_tree_signal(fd, 0) > 0))
             return true;
     }
     return false;
@@ -117,7 +115,7 @@ void run_remains_kill(const struct run_remains *remains)
         if (faccessat(fd, "cgroup.kill", W_OK, AT_EACCESS) == 0)
             cgroup_file_write(fd, "cgroup.kill", "1", NULL);
         else
-            cgroup_file_signal(fd, SIGKILL);
+            cgroup_tree_signal(fd, SIGKILL);
         if (faccessat(fd, "freezer.state", W_OK, AT_EACCESS) == 0)
             cgroup_file_write(fd, "freezer.state", "THAWED", NULL); // or they would die later
     }
@@ -126,5 +124,5 @@ void run_remains_kill(const struct run_remains *remains)
 void run_remains_remove(const struct run_remains *remains)
 {
     for (size_t i = 0; remains != NULL && i < remains->count; i++)
-        rmdir(remains->directories[i]);
+        cgroup_tree_remove(AT_FDCWD, remains->directories[i]);
 }

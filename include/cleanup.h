@@ -2,9 +2,11 @@
 //
 //     cleanup_free char *text = NULL;          freed at the end of the scope
 //     cleanup_fd int fd = open(...);           closed at the end of the scope, if >= 0
+//     cleanup_dir DIR *listing = opendir(...); closed at the end of the scope, if it is open
 //     return take_pointer(&text);              hands the value out, the variable keeps NULL
 #pragma once
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,10 +32,17 @@ static inline void cleanup_close_file(FILE **file)
         fclose(*file);
 }
 
+static inline void cleanup_close_dir(DIR **directory)
+{
+    if (*directory != NULL)
+        closedir(*directory);
+}
+
 #define cleanup_with(function) __attribute__((cleanup(function)))
 #define cleanup_free cleanup_with(cleanup_free_pointer)
 #define cleanup_fd cleanup_with(cleanup_close_fd)
 #define cleanup_file cleanup_with(cleanup_close_file)
+#define cleanup_dir cleanup_with(cleanup_close_dir)
 
 // Returns *pointer and leaves NULL behind.
 #define take_pointer(pointer)                                                                      \

@@ -4,7 +4,6 @@
 
 #include "cleanup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -109,7 +108,7 @@ static void others_remove(const struct place *place, const char *successor)
 {
     char prefix[NAME_MAX + 1];
     const char *own = strrchr(successor, '/') + 1;
-    DIR *listing = opendir(place->directory);
+    cleanup_dir DIR *listing = opendir(place->directory);
     if (listing == NULL)
         return;
     if (prefix_make(place, prefix, NULL) == 0)
@@ -117,7 +116,6 @@ static void others_remove(const struct place *place, const char *successor)
             if (strncmp(each->d_name, prefix, strlen(prefix)) == 0 &&
                 strcmp(each->d_name, own) != 0)
                 unlinkat(dirfd(listing), each->d_name, 0);
-    closedir(listing);
 }
 
 // Whether the successor holds a whole pair that is not the one at hand.

@@ -3,8 +3,8 @@
 #include "run_place.h"
 
 #include "cleanup.h"
+#include "directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -27,26 +27,11 @@ struct search {
     bool is_denied; // some process did not let us look
 };
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
-static DIR *open_directory(int parent_fd, const char *name)
-{
-    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (directory == NULL && fd >= 0)
-        close(fd);
-    return directory;
-}
-
 // Looks at a cgroup and at those below it, until one holds the socket.
 static enum run_place_answer search_tree(struct search *search, int parent_fd, const char *name,
                                          int depth)
 {
-    cleanup_with(close_directory) DIR *directory = open_directory(parent_fd, name);
+    cleanup_dir DIR *directory = directory_open(parent_fd, name);
     struct stat status;
     if (directory == NULL || fstat(dirfd(directory), &status) != 0)
         return RUN_PLACE_HOLDS_NOT; // gone meanwhile
@@ -55,11 +40,9 @@ static enum run_place_answer search_tree(struct search *search, int parent_fd, c
     enum run_place_answer answer = search->look(search, dirfd(directory));
     if (status.st_nlink <= 2) // itself and "..": no cgroup is below it
         return answer;
-    const struct dirent *entry;
-    while (answer == RUN_PLACE_HOLDS_NOT && (entry = readdir(directory)) != NULL)
-        if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
-            strcmp(entry->d_name, "..") != 0)
-            answer = search_tree(search, dirfd(directory), entry->d_name, depth + 1);
+    const char *below;
+    while (answer == RUN_PLACE_HOLDS_NOT && (below = directory_next_below(directory)) != NULL)
+        answer = search_tree(search, dirfd(directory), below, depth + 1);
     return answer;
 }
 
@@ -88,7 +71,7 @@ static enum run_place_answer look_at_files(struct search *search, const char *pr
     char path[32], wanted[32], target[64];
     snprintf(path, sizeof(path), "/proc/%.10s/fd", process);
     snprintf(wanted, sizeof(wanted), "socket:[%" PRIu32 "]", search->owner->inode);
-    cleanup_with(close_directory) DIR *files = open_directory(AT_FDCWD, path);
+    cleanup_dir DIR *files = directory_open(AT_FDCWD, path);
     const struct dirent *entry;
     if (files == NULL) {
         search->is_denied |= errno == EACCES || errno == EPERM;

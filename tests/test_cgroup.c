@@ -235,6 +235,34 @@ START_TEST(kill_is_one_by_one_where_it_cannot)
 }
 END_TEST
 
+// As its processes can make them.
+START_TEST(cgroups_below_are_the_runs)
+{
+    char pid[24];
+    int status;
+    make();
+    ck_assert_int_eq(mkdir(path_of(ID "/a"), 0755), 0);
+    ck_assert_int_eq(mkdir(path_of(ID "/a/b"), 0755), 0);
+    ck_assert_int_eq(mkdir(path_of(ID "/c"), 0755), 0);
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    snprintf(pid, sizeof(pid), "%d\n", child);
+    write_file(ID "/a/b/cgroup.procs", pid);
+    run_cgroup_signal(group, SIGUSR1);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+    unlink(path_of(ID "/a/b/cgroup.procs")); // files go with their directory in the kernel
+    unlink(path_of(ID "/memory.events"));
+    unlink(path_of(ID "/cgroup.events"));
+    unlink(path_of(ID "/memory.oom.group"));
+    unlink(path_of("supervisor/cgroup.procs"));
+    ck_assert_int_eq(run_cgroup_destroy(group, &err), 0);
+    ck_assert(!exists(ID));
+}
+END_TEST
+
 // Delegates the cgroup ID to this user. False: this file system cannot tell.
 static bool delegate(void)
 {
@@ -374,6 +402,7 @@ int main(void)
     tcase_add_test(tests, events_wake_us);
     tcase_add_test(tests, kill_is_one_write_where_the_kernel_can);
     tcase_add_test(tests, kill_is_one_by_one_where_it_cannot);
+    tcase_add_test(tests, cgroups_below_are_the_runs);
     tcase_add_test(tests, a_delegated_cgroup_is_ours);
     tcase_add_test(tests, one_with_other_processes_is_shared);
     tcase_add_test(tests, one_that_is_not_delegated_is_foreign);

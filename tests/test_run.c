@@ -392,6 +392,23 @@ START_TEST(the_command_is_in_its_cgroup_from_the_start)
 }
 END_TEST
 
+// On v1 in each hierarchy, as far as the machine lets us.
+START_TEST(cgroups_of_its_own_go_with_the_run)
+{
+    ck_assert_int_eq(
+        run("setsid sleep 100 & echo $! >pid\n"
+            "own='s/^[0-9]*:\\([^:]*\\):\\(.*'$REEVE_RUN'\\)$/\\1\\2/p'\n"
+            "sed -n \"$own\" /proc/self/cgroup | while read -r path; do\n"
+            "    below=/sys/fs/cgroup/$path/below; mkdir -p $below/deeper $below/empty || exit 1\n"
+            "    echo $(cat pid) >$below/deeper/cgroup.procs || exit 1\n"
+            "done && grep -q /below/deeper /proc/$(cat pid)/cgroup"),
+        0);
+    assert_gone("pid");
+    assert_summary("exited, exit 0");
+    assert_no_cgroup_is_left();
+}
+END_TEST
+
 static void add_all(TCase *tests)
 {
     tcase_add_checked_fixture(tests, setup, teardown);
@@ -445,6 +462,7 @@ int main(void)
         tcase_add_test(with, out_of_memory_ends_this_run_alone);
         tcase_add_test(with, a_fork_bomb_is_bounded);
         tcase_add_test(with, the_command_is_in_its_cgroup_from_the_start);
+        tcase_add_test(with, cgroups_of_its_own_go_with_the_run);
         suite_add_tcase(suite, with);
     } else {
         printf("skipped runs in cgroups: %s\n", err.text);

@@ -97,6 +97,8 @@ START_TEST(empty_ones_are_removed)
     write_file("cgroup.controllers", "memory pids\n");
     make("reeve");
     make("reeve/" RUN);
+    make("reeve/" RUN "/below");
+    make("reeve/" RUN "/below/deeper");
     struct run_remains *remains = run_remains_find(mount, RUN);
     ck_assert(!run_remains_are_populated(remains));
     run_remains_remove(remains);
