@@ -7,40 +7,24 @@
 #include "cgroup_backend.h"
 #include "cleanup.h"
 #include "process_stat.h"
+#include "run_marks.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #define PROCESSES_MAX 32768 // looked at; pid_max is that by default
 
-#define ENVIRONMENT_MAX 262144 // bytes of it that are searched
-
 struct cgroup_none {
     struct run_cgroup common;
     pid_t supervisor;
-    char variable[RUN_ID_MAX + 16]; // "REEVE_RUN=20261125-160044-k3f9qx"
+    struct run_marks marks;
 };
 
 struct process {
-    pid_t pid;
-    pid_t parent;
+    struct process_stat stat;
     bool is_ours;
 };
-
-// False: it is gone, or dead.
-static bool read_process(pid_t pid, struct process *process)
-{
-    struct process_stat stat;
-    if (!process_stat_read(pid, &stat) || process_stat_is_dead(&stat))
-        return false;
-    *process = (struct process){.pid = pid, .parent = stat.parent};
-    return true;
-}
 
 // Marks descendants of this process, but for its watchdog. Each pass reaches one generation at
 // least.
@@ -50,9 +34,10 @@ static size_t mark_descendants(struct process *processes, size_t count, pid_t wa
     for (bool found = true; found;) {
         found = false;
         for (size_t i = 0; i < count; i++) {
-            bool is_ours = processes[i].parent == getpid() && processes[i].pid != watchdog;
+            bool is_ours =
+                processes[i].stat.parent == getpid() && processes[i].stat.pid != watchdog;
             for (size_t j = 0; j < count && !is_ours; j++)
-                is_ours = processes[j].is_ours && processes[j].pid == processes[i].parent;
+                is_ours = processes[j].is_ours && processes[j].stat.pid == processes[i].stat.parent;
             found |= is_ours && !processes[i].is_ours;
             ours += is_ours && !processes[i].is_ours;
             processes[i].is_ours |= is_ours;
@@ -61,18 +46,12 @@ static size_t mark_descendants(struct process *processes, size_t count, pid_t wa
     return ours;
 }
 
-// Marks the processes that have this variable in their environment.
-static size_t mark_by_environment(struct process *processes, size_t count, const char *variable)
+static size_t mark_by_environment(struct process *processes, size_t count,
+                                  const struct run_marks *marks)
 {
-    cleanup_free char *text = malloc(ENVIRONMENT_MAX);
-    char path[64];
     size_t ours = 0;
-    for (size_t i = 0; i < count && text != NULL; i++) {
-        snprintf(path, sizeof(path), "/proc/%d/environ", processes[i].pid);
-        cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t length = fd < 0 ? 0 : read(fd, text, ENVIRONMENT_MAX);
-        processes[i].is_ours =
-            length > 0 && memmem(text, (size_t)length, variable, strlen(variable) + 1) != NULL;
+    for (size_t i = 0; i < count; i++) {
+        processes[i].is_ours = run_marks_find(marks, processes[i].stat.pid) == RUN_BELONGING_HERE;
         ours += processes[i].is_ours;
     }
     return ours;
@@ -80,14 +59,11 @@ static size_t mark_by_environment(struct process *processes, size_t count, const
 
 static size_t list_processes(struct process *processes)
 {
-    DIR *directory = opendir("/proc");
+    cleanup_dir DIR *proc = opendir("/proc");
     size_t count = 0;
-    const struct dirent *entry;
-    while (directory != NULL && count < PROCESSES_MAX && (entry = readdir(directory)) != NULL)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            count += read_process((pid_t)atol(entry->d_name), &processes[count]);
-    if (directory != NULL)
-        closedir(directory);
+    struct process_stat stat;
+    while (proc != NULL && count < PROCESSES_MAX && process_stat_next(proc, &stat))
+        processes[count++] = (struct process){.stat = stat};
     return count;
 }
 
@@ -101,10 +77,10 @@ static size_t signal_all(const struct run_cgroup *common, int signal)
     size_t count = list_processes(processes);
     size_t ours = getpid() == group->supervisor
                       ? mark_descendants(processes, count, common->watchdog)
-                      : mark_by_environment(processes, count, group->variable);
+                      : mark_by_environment(processes, count, &group->marks);
     for (size_t i = 0; i < count && signal != 0; i++)
-        if (processes[i].is_ours && processes[i].pid != getpid())
-            kill(processes[i].pid, signal);
+        if (processes[i].is_ours && processes[i].stat.pid != getpid())
+            kill(processes[i].stat.pid, signal);
     return ours;
 }
 
@@ -184,7 +160,7 @@ int cgroup_none_new(struct run_cgroup **group, const char *run_id, struct error 
         return error_set_errno(err, -ENOMEM, "preparing a run without a cgroup");
     made->common = (struct run_cgroup){.backend = &none_backend, .spawn_fd = -1, .event_fd = -1};
     made->supervisor = getpid();
-    snprintf(made->variable, sizeof(made->variable), "REEVE_RUN=%s", run_id);
+    run_marks_init(&made->marks, run_id, NULL);
     *group = &made->common;
     return 0;
 }

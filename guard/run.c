@@ -195,6 +195,12 @@ static void report_place(struct supervisor *run)
     control_client_send(run->client, &message, NULL);
 }
 
+// In the watchdog, once this process was killed.
+static void report_escape(const char *text, void *context)
+{
+    run_link_tell_escape(context, text);
+}
+
 // Makes the run's cgroup, and leaves somebody behind who cleans it up if we cannot.
 static int make_cgroup(struct supervisor *run, struct error *err)
 {
@@ -202,7 +208,15 @@ static int make_cgroup(struct supervisor *run, struct error *err)
     if (run_cgroup_new(&run->group, run->options->cgroup, granted->run_id, &granted->limits, err) <
         0)
         return fail_with(run, RUN_EXIT_FAILURE, err);
-    run->watchdog_fd = watchdog_start(run->group, &run->secrets, sizeof(run->secrets), err);
+    struct watchdog_options watchdog = {
+        .group = run->group,
+        .run_id = run->summary.run_id,
+        .secret = &run->secrets,
+        .secret_length = sizeof(run->secrets),
+        .escaped = report_escape,
+        .context = run->client,
+    };
+    run->watchdog_fd = watchdog_start(&watchdog, err);
     if (run->watchdog_fd < 0)
         return fail_with(run, RUN_EXIT_FAILURE, err);
     report_place(run);

@@ -5,30 +5,22 @@
 #include "cgroup_backend.h"
 #include "cleanup.h"
 #include "process_stat.h"
-#include "run.h"
+#include "run_marks.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PROCESSES_MAX 8192 // of those that are younger than the run
 #define OUTSIDE_MAX 64     // looked after at once; the others have their turn later
 #define HOME_MAX 16        // lines of /proc/PID/cgroup: hierarchies of v1
 #define CGROUP_TEXT_MAX 8192
-#define ENVIRONMENT_MAX 262144 // bytes of it that are searched
-#define VARIABLE "REEVE_RUN="
 
 struct process {
-    pid_t pid;
-    pid_t parent;
-    unsigned long long started; // since boot, in clock ticks: with the pid, who it is
+    struct process_stat stat;
     bool is_inside;
     bool is_outside;
     bool is_told; // that it has been killed
@@ -40,8 +32,7 @@ struct run_escape {
     pid_t watchdog;           // of the supervisor: its other child; 0 none
     bool had_children;        // before the run: with those, and theirs, descent tells nothing
     unsigned long long since; // the command's start
-    char variable[sizeof(VARIABLE) + RUN_ID_MAX];
-    char run_key[RUN_KEY_MAX];
+    struct run_marks marks;
     char home[HOME_MAX][RUN_CGROUP_PATH_MAX]; // "0::/a/ID", "4:pids:/reeve/ID"
     size_t home_count;
     struct process outside[OUTSIDE_MAX]; // at the last look
@@ -49,18 +40,7 @@ struct run_escape {
     void (*found)(const char *text, void *context);
     void *context;
     struct process *processes; // room for a look
-    char *environment;
 };
-
-// False: it is gone, or dead.
-static bool read_process(pid_t pid, struct process *process)
-{
-    struct process_stat stat;
-    if (!process_stat_read(pid, &stat) || process_stat_is_dead(&stat))
-        return false;
-    *process = (struct process){.pid = pid, .parent = stat.parent, .started = stat.started};
-    return true;
-}
 
 static bool read_cgroups(pid_t pid, char text[static CGROUP_TEXT_MAX])
 {
@@ -114,10 +94,8 @@ int run_escape_new(struct run_escape **escape, const char *run_id, const char *r
     made->found = found;
     made->context = context;
     made->processes = malloc(PROCESSES_MAX * sizeof(*made->processes));
-    made->environment = malloc(ENVIRONMENT_MAX);
-    snprintf(made->variable, sizeof(made->variable), VARIABLE "%s", run_id);
-    snprintf(made->run_key, sizeof(made->run_key), "%s", run_key);
-    if (made->processes == NULL || made->environment == NULL) {
+    run_marks_init(&made->marks, run_id, run_key);
+    if (made->processes == NULL) {
         run_escape_free(made);
         return error_set_errno(err, -ENOMEM, "preparing to look for escapes");
     }
@@ -128,9 +106,9 @@ int run_escape_new(struct run_escape **escape, const char *run_id, const char *r
 void run_escape_begin(struct run_escape *escape, pid_t command, pid_t watchdog)
 {
     char text[CGROUP_TEXT_MAX];
-    struct process process;
-    if (read_process(command, &process) && read_cgroups(command, text)) {
-        escape->since = process.started;
+    struct process_stat stat;
+    if (process_stat_read(command, &stat) && read_cgroups(command, text)) {
+        escape->since = stat.started;
         escape->watchdog = watchdog;
         remember_home(escape, text, escape->run_id);
     }
@@ -141,7 +119,6 @@ void run_escape_free(struct run_escape *escape)
     if (escape == NULL)
         return;
     free(escape->processes);
-    free(escape->environment);
     explicit_bzero(escape, sizeof(*escape));
     free(escape);
 }
@@ -149,50 +126,22 @@ void run_escape_free(struct run_escape *escape)
 // Those that are as young as the run. The others cost one small file each.
 static size_t list_processes(const struct run_escape *escape)
 {
-    DIR *directory = opendir("/proc");
+    cleanup_dir DIR *proc = opendir("/proc");
     size_t count = 0;
-    const struct dirent *entry;
-    while (directory != NULL && count < PROCESSES_MAX && (entry = readdir(directory)) != NULL) {
-        struct process *process = &escape->processes[count];
-        if (isdigit((unsigned char)entry->d_name[0]) &&
-            read_process((pid_t)atol(entry->d_name), process) && process->started >= escape->since)
-            count++;
-    }
-    if (directory != NULL)
-        closedir(directory);
+    struct process_stat stat;
+    while (proc != NULL && count < PROCESSES_MAX && process_stat_next(proc, &stat))
+        if (stat.started >= escape->since)
+            escape->processes[count++] = (struct process){.stat = stat};
     return count;
-}
-
-enum belonging { BELONGS_UNKNOWN, BELONGS_HERE, BELONGS_ELSEWHERE };
-
-// By its environment. Another run's process is that run's matter.
-static enum belonging belonging(const struct run_escape *escape, pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? 0 : read(fd, escape->environment, ENVIRONMENT_MAX - 1);
-    if (length <= 0)
-        return BELONGS_UNKNOWN;
-    escape->environment[length] = '\0';
-    const char *end = escape->environment + length;
-    enum belonging found = BELONGS_UNKNOWN;
-    for (const char *at = escape->environment; at < end; at += strlen(at) + 1) {
-        if (strcmp(at, escape->variable) == 0 || strstr(at, escape->run_key) != NULL)
-            return BELONGS_HERE;
-        if (strncmp(at, VARIABLE, sizeof(VARIABLE) - 1) == 0)
-            found = BELONGS_ELSEWHERE;
-    }
-    return found;
 }
 
 static bool descends(const struct run_escape *escape, size_t count, const struct process *process)
 {
     const struct process *processes = escape->processes;
-    if (process->parent == escape->supervisor)
-        return !escape->had_children && process->pid != escape->watchdog;
+    if (process->stat.parent == escape->supervisor)
+        return !escape->had_children && process->stat.pid != escape->watchdog;
     for (size_t i = 0; i < count; i++)
-        if (processes[i].pid == process->parent)
+        if (processes[i].stat.pid == process->stat.parent)
             return processes[i].is_inside || processes[i].is_outside;
     return false;
 }
@@ -204,14 +153,14 @@ static void mark(struct run_escape *escape, size_t count)
     char text[CGROUP_TEXT_MAX];
     bool others[PROCESSES_MAX]; // the supervisor, and those of other runs
     for (size_t i = 0; i < count; i++) {
-        pid_t pid = processes[i].pid;
+        pid_t pid = processes[i].stat.pid;
         others[i] = pid == escape->supervisor || !read_cgroups(pid, text);
         processes[i].is_inside = !others[i] && is_inside(escape, text);
         if (others[i] || processes[i].is_inside)
             continue;
-        enum belonging belongs = belonging(escape, pid);
-        processes[i].is_outside = belongs == BELONGS_HERE;
-        others[i] = belongs == BELONGS_ELSEWHERE;
+        enum run_belonging belonging = run_marks_find(&escape->marks, pid);
+        processes[i].is_outside = belonging == RUN_BELONGING_HERE;
+        others[i] = belonging == RUN_BELONGING_ELSEWHERE;
     }
     for (bool found = true; found;) {
         found = false;
@@ -230,30 +179,17 @@ static const struct process *find_outside(const struct run_escape *escape,
                                           const struct process *process)
 {
     for (size_t i = 0; i < escape->outside_count; i++)
-        if (escape->outside[i].pid == process->pid &&
-            escape->outside[i].started == process->started)
+        if (escape->outside[i].stat.pid == process->stat.pid &&
+            escape->outside[i].stat.started == process->stat.started)
             return &escape->outside[i];
     return NULL;
 }
 
-static void tell(const struct run_escape *escape, pid_t pid)
+static void tell(const struct run_escape *escape, const struct process_stat *stat)
 {
-    char path[64], name[32], text[64];
-    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-    cgroup_file_read(AT_FDCWD, path, name, sizeof(name));
-    name[strcspn(name, "\n")] = '\0';
-    snprintf(text, sizeof(text), "pid %d (%s)", pid, name);
+    char text[64];
+    snprintf(text, sizeof(text), "pid %d (%s)", stat->pid, stat->name);
     escape->found(text, escape->context);
-}
-
-// By its pidfd, as its number could be another's by now. False: it has ended, or is not ours to
-// kill.
-static bool kill_process(const struct process *process)
-{
-    struct process now;
-    cleanup_fd int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-    return fd >= 0 && read_process(process->pid, &now) && now.started == process->started &&
-           syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 }
 
 size_t run_escape_look(struct run_escape *escape)
@@ -269,8 +205,8 @@ size_t run_escape_look(struct run_escape *escape)
             continue;
         const struct process *before = find_outside(escape, process);
         process->is_told = before != NULL && before->is_told;
-        if (before != NULL && kill_process(process) && !process->is_told) {
-            tell(escape, process->pid);
+        if (before != NULL && process_stat_kill(&process->stat) && !process->is_told) {
+            tell(escape, &process->stat);
             process->is_told = true;
         }
         outside[outside_count++] = *process;

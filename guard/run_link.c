@@ -40,6 +40,13 @@ static void link_enter(struct run_link *link, enum run_link_state state)
     link->state = state;
 }
 
+void run_link_tell_escape(struct control_client *client, const char *text)
+{
+    struct control_message message = {.type = CONTROL_RUN_ESCAPED};
+    snprintf(message.run_escaped.text, sizeof(message.run_escaped.text), "%s", text);
+    control_client_send(client, &message, NULL);
+}
+
 int run_link_return(struct control_client *client, const struct control_run_adopt *adopt,
                     int timeout_ms, struct error *err)
 {

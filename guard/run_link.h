@@ -32,6 +32,10 @@ void run_link_start(struct run_link *link);
 // Whether the daemon hears what is sent now.
 bool run_link_is_up(const struct run_link *link);
 
+// Tells the daemon of something that the run has outside of its cgroup. A connection that is lost
+// takes it with it.
+void run_link_tell_escape(struct control_client *client, const char *text);
+
 // Connects again and says who comes back; for up to `timeout_ms`, without a link. The answer,
 // RUN_ADOPTED or REFUSED, is the next message.
 int run_link_return(struct control_client *client, const struct control_run_adopt *adopt,

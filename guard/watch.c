@@ -150,12 +150,9 @@ static void check_empty(struct watch *watch)
 
 static void tell_escape(struct watch *watch, const char *text)
 {
-    struct control_message message = {.type = CONTROL_RUN_ESCAPED};
     log_event(LOG_ERR, "run_escaped", "what", text, NULL);
-    if (++watch->escapes > ESCAPES_TOLD_MAX)
-        return;
-    snprintf(message.run_escaped.text, sizeof(message.run_escaped.text), "%s", text);
-    control_client_send(watch->options.client, &message, NULL);
+    if (++watch->escapes <= ESCAPES_TOLD_MAX)
+        run_link_tell_escape(watch->options.client, text);
 }
 
 static void on_escape(const char *text, void *context)

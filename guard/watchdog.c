@@ -3,6 +3,7 @@
 #include "watchdog.h"
 
 #include "cleanup.h"
+#include "run_sweep.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -28,18 +29,34 @@ static void detach(void)
         dup2(fd, i);
 }
 
-static void clean_up(struct run_cgroup *group)
+// The kernel tells nobody that a v1 cgroup is empty, nor when a process that is no child has ended.
+static void rest(void)
 {
-    for (int i = 0; i < TRIES_MAX; i++) {
+    poll(NULL, 0, TRY_INTERVAL_MS);
+}
+
+// Only then who has the run's marks is outside.
+static void remove_cgroup(struct run_cgroup *group)
+{
+    for (int i = 0; i < TRIES_MAX; i++, rest()) {
         if (run_cgroup_is_populated(group))
             run_cgroup_kill(group);
         if (run_cgroup_destroy(group, NULL) == 0)
             return;
-        poll(NULL, 0, TRY_INTERVAL_MS); // the kernel tells nobody that a v1 cgroup is empty
     }
 }
 
-static void watch(struct run_cgroup *group, int channel)
+static void clean_up(const struct watchdog_options *options)
+{
+    struct run_sweep sweep;
+    run_sweep_init(&sweep, options->run_id, run_cgroup_directory(options->group), options->escaped,
+                   options->context);
+    remove_cgroup(options->group);
+    for (int i = 0; i < TRIES_MAX && run_sweep(&sweep) > 0; i++)
+        rest();
+}
+
+static void watch(const struct watchdog_options *options, int channel)
 {
     char farewell;
     ssize_t length;
@@ -47,11 +64,11 @@ static void watch(struct run_cgroup *group, int channel)
         length = read(channel, &farewell, 1);
     while (length < 0 && errno == EINTR);
     if (length == 0) // the supervisor has died
-        clean_up(group);
+        clean_up(options);
     _exit(EXIT_SUCCESS);
 }
 
-int watchdog_start(struct run_cgroup *group, void *secret, size_t secret_length, struct error *err)
+int watchdog_start(const struct watchdog_options *options, struct error *err)
 {
     int channels[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channels) != 0)
@@ -64,12 +81,12 @@ int watchdog_start(struct run_cgroup *group, void *secret, size_t secret_length,
     if (child < 0)
         return error_set_errno(err, -errno, "starting the watchdog");
     if (child == 0) {
-        explicit_bzero(secret, secret_length);
+        explicit_bzero(options->secret, options->secret_length);
         close(ours);
         detach();
-        watch(group, theirs);
+        watch(options, theirs);
     }
-    run_cgroup_set_watchdog(group, (pid_t)child);
+    run_cgroup_set_watchdog(options->group, (pid_t)child);
     return take_fd(&ours);
 }
 

@@ -205,6 +205,26 @@ try_supervisor_killed() {
     check "and no cgroup" has_no_cgroup $(all_runs)
 }
 
+# One that has left the cgroup is nobody's child by then.
+try_supervisor_killed_with_an_escape() {
+    local id
+    [ "$(id -u)" = 0 ] || return # nobody else can move it here
+    rm -f "$WORK/stray"
+    start lost "$REEVE" run -- sh -c "setsid sleep 4247 & sh $WORK/move.sh \$! memory pids freezer cpu cpuacct blkio
+        echo \$! >$WORK/stray; sleep 4248"
+    wait_until 10 test -s "$WORK/stray"
+    wait_until 10 eval '[ "$(field ".runs[0].state")" = running ]'
+    id=$(field '.runs[0].run')
+    kill -KILL "$STARTED_PID"
+    wait "$STARTED_PID" 2>/dev/null
+    check "the slot of a killed supervisor with an escaped process is freed" \
+        wait_until 20 eval '[ "$(field ".runs | length")" = 0 ]'
+    check "the process has been killed" is_dead "$(cat "$WORK/stray")"
+    equal "there is an alert" "escape $id" \
+        "$("$REEVE" alert list --json | jq -r ".alerts[] | select(.run == \"$id\") | \"\(.kind) \(.run)\"")"
+    check "nothing of the run is left" has_no_cgroup "$id"
+}
+
 start_fake --accept "$SECRET" || not_ok "the fake starts"
 start_serve --config "$WORK/reeve.conf" --upstream "$FAKE_TLS_URL" --ca-file "$FAKE_CA_FILE" \
     --credential "$WORK/credential" || not_ok "reeve serve starts"
@@ -223,6 +243,7 @@ try_words
 try_escape
 try_terminal
 try_supervisor_killed
+try_supervisor_killed_with_an_escape
 check "every run is closed in the journal's account" test \
     "$(grep -c run_granted "$WORK/serve.log")" = "$(grep -c run_closed "$WORK/serve.log")"
 flow_end
