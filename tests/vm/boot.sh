@@ -1,10 +1,10 @@
 #!/bin/bash
 # Boots the test guest, and prints what its flows say: boot.sh uml|qemu PACKAGE.deb FLOW…
 #
-# uml: User Mode Linux, up in ten seconds, without PSI. qemu: the distribution's own kernel, emulated.
-# Files that $VM_FILES names are in the guest's /srv/build. Nothing that the guest does reaches its cached
-# disk. Exit codes: 1 a test failed or the guest died; 75 it stood still, or was not done in $VM_SECONDS;
-# 77 it cannot be had on this machine.
+# uml: User Mode Linux, up in ten seconds, without PSI. qemu: the distribution's own kernel, emulated, with
+# $VM_MEMORY MB. Files that $VM_FILES names are in the guest's /srv/build. Nothing that the guest does
+# reaches its cached disk. Exit codes: 1 a test failed or the guest died; 75 it stood still, or was not done
+# in $VM_SECONDS; 77 it cannot be had on this machine.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -45,7 +45,7 @@ uml)
         "ubd1r=$work/disk.tar" root=/dev/ubda con=null con0=null,fd:1 ssl=null "${KERNEL_WORDS[@]}")
     ;;
 qemu)
-    command=(qemu-system-x86_64 -accel tcg -m 2048 -smp 2 -nographic -no-reboot -nic none
+    command=(qemu-system-x86_64 -accel tcg -m "${VM_MEMORY:-2048}" -smp 2 -nographic -no-reboot -nic none
         -kernel "$folder/vmlinuz" -initrd "$folder/initrd.img"
         -drive "file=$folder/disk.img,if=virtio,format=raw,snapshot=on"
         -drive "file=$work/disk.tar,if=virtio,format=raw,readonly=on"
