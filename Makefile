@@ -163,12 +163,15 @@ bench:
 	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
 	@tests/bench/bench.py $(BENCH)
 
+bench-peer:
+	@packaging/setup.sh build run bench
+	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
+	@tests/bench/peer.py $(BENCH)
+
 # These two in a guest, see VM_KIND.
 bench-start:
 	@packaging/setup.sh build run deb vm-$(VM_KIND)
 	@packaging/deb.sh && VM_SECONDS=1800 tests/vm/boot.sh $(VM_KIND) build/reeve_*.deb package bench_start
-
-.PHONY: bench-start
 
 bench-oom:
 	@packaging/setup.sh build run deb vm-$(VM_KIND)
@@ -226,7 +229,7 @@ clean:
 	rm -rf build reeve
 
 .PHONY: all deb vm check-vm tests fuzzers benches check check-unit check-ceilings check-credentials \
-    check-slots check-state check-page check-report check-ccusage check-bare fuzz demo bench bench-oom layers format \
+    check-slots check-state check-page check-report check-ccusage check-bare fuzz demo bench bench-peer bench-start bench-oom layers format \
     style lint cppcheck clang-tidy install clean
 .DELETE_ON_ERROR:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -18,7 +18,7 @@ needs_of() {
     page) echo chromium/chromium nodejs/node npm/npm ;;
     report) echo chromium/chromium fonts-dejavu-core ;;
     lint) echo clang-tidy/clang-tidy clang-format/clang-format cppcheck/cppcheck ;;
-    bench) echo nginx-light/nginx python3/python3 ;;
+    bench) echo nginx-light/nginx python3/python3 python3-venv ;;
     bare) echo debootstrap/debootstrap git/git ;;
     deb) echo debhelper build-essential ;;
     vm-uml) echo mmdebstrap/mmdebstrap e2fsprogs/mkfs.ext4 user-mode-linux/linux.uml ;;

@@ -238,6 +238,10 @@ def paired_ratio(rounds, other_rounds, key):
     return statistics.median(one[key] / other[key] for one, other in zip(rounds, other_rounds))
 
 
+def paired_difference(rounds, other_rounds, key):
+    return statistics.median(one[key] - other[key] for one, other in zip(rounds, other_rounds))
+
+
 def measure_rounds(ways, scenario, bench, options):
     """{name: what each round has measured}"""
     body = bench.body(scenario.body_bytes, scenario.streamed)
@@ -257,9 +261,7 @@ def measure_scenario(ways, scenario, bench, options):
     for key in ("cpu_us_per_request", "requests_per_second"):
         result["reeve"][key + "_to_nginx"] = paired_ratio(rounds["reeve"], rounds["nginx"], key)
     for name in set(ways) - {"direct"} if "direct" in ways else ():
-        result[name]["added_p50_us"] = statistics.median(
-            one["total_p50_us"] - direct["total_p50_us"]
-            for one, direct in zip(rounds[name], rounds["direct"]))
+        result[name]["added_p50_us"] = paired_difference(rounds[name], rounds["direct"], "total_p50_us")
     return result
 
 
