@@ -95,8 +95,10 @@ check:
 	@packaging/setup.sh build run check
 	@MAKE='$(MAKE)' SANITIZE='$(SANITIZE)' tests/run.sh
 
-check-unit: $(TESTS)
-	@for test in $^; do $$test || exit 1; done
+check-unit:
+	@packaging/setup.sh build run check
+	@$(MAKE) --no-print-directory -j$$(nproc) -s tests
+	@for test in $(TESTS); do $$test || exit 1; done
 
 # The full counts of what `make check` does in short: random interleavings, and the real daemon.
 check-ceilings:
