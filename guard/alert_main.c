@@ -3,9 +3,9 @@
 #include "alert.h"
 #include "client_options.h"
 #include "clock.h"
+#include "command_line.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 #define TEST_TIMEOUT_MS 330000 // TimeoutSec= is at most 5min
 
 static const char usage[] =
-    "usage: reeve alert list [--json] [--state-dir DIR] [--config FILE]\n"
-    "       reeve alert test [NAME] [--json] [--state-dir DIR] [--config FILE]\n"
+    "usage: reeve alert list [OPTION…]\n"
+    "       reeve alert test [NAME] [OPTION…]\n"
     "\n"
     "list  the channels of each [Alert NAME] section, and the last alerts, the newest first, with\n"
     "      the channels that have yet to deliver them\n"
@@ -198,57 +198,28 @@ static int ask(const struct client_options *options, const struct control_messag
     return code;
 }
 
-// False: the words are no command.
-static bool request_make(int count, char **words, struct control_message *request)
-{
-    if (count == 1 && strcmp(words[0], "list") == 0) {
-        *request = (struct control_message){.type = CONTROL_ALERT_LIST};
-        return true;
-    }
-    if (count < 1 || count > 2 || strcmp(words[0], "test") != 0 ||
-        (count == 2 && !config_name_is_valid(words[1])))
-        return false;
-    *request = (struct control_message){.type = CONTROL_ALERT_TEST};
-    if (count == 2)
-        memcpy(request->alert_test.section, words[1], strlen(words[1]) + 1);
-    return true;
-}
-
 int alert_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"config", required_argument, NULL, 'c'},
-        {"state-dir", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    enum { LIST, TEST };
+    static const struct command_verb verbs[] = {
+        [LIST] = {"list", NULL, 0, 0},
+        [TEST] = {"test", "NAME", 0, 1},
+        {0},
     };
-    struct client_options options = {NULL, NULL};
-    struct control_message request;
+    struct client_options client = {0};
     bool json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'c':
-            options.config_path = optarg;
-            break;
-        case 's':
-            options.state_dir = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EX_OK;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (!request_make(argc - optind, argv + optind, &request)) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    return ask(&options, &request, json);
+    const struct command_option options[] = {JSON_OPTION(&json), CLIENT_OPTIONS(&client), {0}};
+    const struct command_line line = {"alert", usage, options, verbs};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    struct control_message request = {.type = words.verb == LIST ? CONTROL_ALERT_LIST
+                                                                 : CONTROL_ALERT_TEST};
+    const char *name = words.operand_count > 0 ? words.operands[0] : NULL;
+    if (name != NULL && !config_name_is_valid(name))
+        return command_line_refuse(&line, "%s is no name: write A-Z a-z 0-9 . _ -", name);
+    if (name != NULL)
+        memcpy(request.alert_test.section, name, strlen(name) + 1);
+    return ask(&client, &request, json);
 }

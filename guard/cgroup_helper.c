@@ -8,12 +8,12 @@
 #include "cgroup_backend.h"
 #include "cgroup_helper_message.h"
 #include "cleanup.h"
+#include "command_line.h"
 #include "log.h"
 #include "subcommands.h"
 #include "systemd_scope.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -28,11 +28,10 @@
 #define REQUEST_MAX_MS 1000 // for a client to say what it wants
 
 static const char usage[] =
-    "usage: reeve cgroup-helper [--daemon-user USER]\n"
+    "usage: reeve cgroup-helper [OPTION…]\n"
     "\n"
-    "Makes cgroups for supervisors that cannot, as root. Started by reeve-cgroup-helper.socket; "
-    "see\n"
-    "reeve-cgroup-helper(8). USER, the daemon's, may have any run's scope killed.\n";
+    "Makes cgroups for supervisors that cannot, as root. Started by reeve-cgroup-helper.socket;\n"
+    "see reeve-cgroup-helper(8).\n";
 
 struct caller {
     struct ucred credentials;
@@ -216,39 +215,30 @@ static int run(int listen_fd, uid_t daemon_uid)
     return EX_OK;
 }
 
-// Returns 0, or with *exit_code set what main is to return.
-static int parse(int argc, char **argv, uid_t *daemon_uid, int *exit_code)
+static int user_parse(void *uid, const char *name, struct error *err)
 {
-    static const struct option long_options[] = {
-        {"daemon-user", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-    *exit_code = EX_USAGE;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        const struct passwd *user = option == 'd' ? getpwnam(optarg) : NULL;
-        if (option == 'h') {
-            fputs(usage, stdout);
-            *exit_code = EX_OK;
-            return -1;
-        }
-        if (user == NULL) {
-            if (option == 'd')
-                fprintf(stderr, "reeve cgroup-helper: there is no user %s\n", optarg);
-            fputs("reeve cgroup-helper --help tells more\n", stderr);
-            return -1;
-        }
-        *daemon_uid = user->pw_uid;
-    }
-    return optind == argc ? 0 : -1;
+    const struct passwd *user = getpwnam(name);
+    if (user == NULL)
+        return error_set(err, -EINVAL, "there is no such user");
+    *(uid_t *)uid = user->pw_uid;
+    return 0;
 }
 
 int cgroup_helper_main(int argc, char **argv)
 {
     uid_t daemon_uid = 0;
-    int code;
-    if (parse(argc, argv, &daemon_uid, &code) < 0)
+    const struct command_option options[] = {
+        {.name = "daemon-user",
+         .value = "USER",
+         .help = "the daemon's, which may have any run's scope killed",
+         .parse = user_parse,
+         .into = &daemon_uid},
+        {0},
+    };
+    const struct command_line line = {"cgroup-helper", usage, options, NULL};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
         return code;
     if (sd_listen_fds(1) != 1 ||
         sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) <= 0) {

@@ -1,6 +1,7 @@
 // Client options: what all commands that talk to the daemon have in common.
 #pragma once
 
+#include "command_line.h"
 #include "config.h"
 #include "control.h"
 #include "error.h"
@@ -12,6 +13,10 @@ struct client_options {
     const char *config_path; // --config; NULL: the default one, which may be missing or unreadable
     const char *state_dir;   // --state-dir or NULL
 };
+
+// Their rows in a table of options.
+#define CLIENT_OPTIONS(where)                                                                      \
+    CONFIG_OPTION(&(where)->config_path), STATE_DIR_OPTION(&(where)->state_dir)
 
 // Loads the configuration and finds the daemon's socket. The caller ends with config_done() in
 // every case. -EINVAL: the configuration has a problem.

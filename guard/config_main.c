@@ -1,11 +1,11 @@
 // reeve config: checks the configuration, or shows the whole of it.
 
 #include "cleanup.h"
+#include "command_line.h"
 #include "config.h"
 #include "machine.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +13,11 @@
 #include <sysexits.h>
 
 static const char usage[] =
-    "usage: reeve config check [--config FILE] [--json]\n"
-    "       reeve config show [--config FILE] [--json]\n"
+    "usage: reeve config check [OPTION…]\n"
+    "       reeve config show [OPTION…]\n"
     "\n"
-    "check reports every problem of the file, and what this machine cannot\n"
-    "give (exit code 78); show writes the configuration in force, defaults included.\n";
+    "check  every problem of the file, and what this machine cannot give (exit code 78)\n"
+    "show   the configuration in force, defaults included\n";
 
 static void print_problems(const struct config_problems *problems)
 {
@@ -90,40 +90,22 @@ static int show(const char *path, bool json, struct config *config)
 
 int config_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    enum { CHECK, SHOW };
+    static const struct command_verb verbs[] = {
+        [CHECK] = {.name = "check"},
+        [SHOW] = {.name = "show"},
+        {0},
     };
     const char *path = NULL;
     bool json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'j':
-            json = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EX_OK;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    const char *verb = optind == argc - 1 ? argv[optind] : "";
+    const struct command_option options[] = {JSON_OPTION(&json), CONFIG_OPTION(&path), {0}};
+    const struct command_line line = {"config", usage, options, verbs};
+    struct command_words words;
     struct config config = {0};
-    int code = EX_USAGE;
-    if (strcmp(verb, "check") == 0)
-        code = check(path, json, true, &config);
-    else if (strcmp(verb, "show") == 0)
-        code = show(path, json, &config);
-    else
-        fputs(usage, stderr);
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    code = words.verb == CHECK ? check(path, json, true, &config) : show(path, json, &config);
     config_done(&config);
     return code;
 }

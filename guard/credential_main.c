@@ -3,6 +3,7 @@
 
 #include "cleanup.h"
 #include "client_options.h"
+#include "command_line.h"
 #include "credential_file.h"
 #include "credential_list.h"
 #include "credential_places.h"
@@ -10,7 +11,6 @@
 #include "subcommands.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -20,22 +20,15 @@
 static const char usage[] =
     "usage: reeve credential list [OPTION…]\n"
     "       reeve credential check [NAME] [OPTION…]\n"
-    "       reeve credential refresh NAME [OPTION…]\n"
-    "       reeve credential disable|enable NAME [OPTION…]\n"
-    "       reeve credential add NAME [--type TYPE] [--file FILE] [OPTION…]\n"
-    "       reeve credential remove NAME [OPTION…]\n"
+    "       reeve credential refresh|disable|enable|remove NAME [OPTION…]\n"
+    "       reeve credential add NAME [OPTION…]\n"
     "\n"
     "list shows what the daemon knows of its credentials: state, expiry, what they have served;\n"
     "without a daemon, what is in the files. check asks the upstream about each by a free call.\n"
     "refresh renews a pair now. A disabled one serves nothing until it is enabled.\n"
     "add reads the secret from standard input, or from FILE: an API key, the token of\n"
     "`claude setup-token`, or the contents of a .credentials.json. It is kept under the state\n"
-    "directory, mode 0600. TYPE is api-key, oauth-token or oauth; without it, what the secret\n"
-    "looks like decides. The daemon takes it over at once; streams in flight go on.\n"
-    "\n"
-    "  --json              JSON in place of text\n"
-    "  --state-dir DIR     as the daemon's\n"
-    "  --config FILE       as the daemon's\n";
+    "directory, mode 0600. The daemon takes it over at once; streams in flight go on.\n";
 
 struct credential_command {
     struct client_options options;
@@ -359,68 +352,49 @@ static int command_remove(struct credential_command *command)
 
 // ---- the command line
 
-static const struct verb {
-    const char *name;
-    int names_min, names_max;
-    int (*run)(struct credential_command *command);
-} verbs[] = {
-    {"list", 0, 0, command_list},       {"check", 0, 1, command_check},
-    {"refresh", 1, 1, command_refresh}, {"disable", 1, 1, command_disable},
-    {"enable", 1, 1, command_enable},   {"add", 1, 1, command_add},
-    {"remove", 1, 1, command_remove},
+enum { LIST, CHECK, REFRESH, DISABLE, ENABLE, ADD, REMOVE };
+
+static const struct command_verb verbs[] = {
+    [LIST] = {"list", NULL, 0, 0},         [CHECK] = {"check", "NAME", 0, 1},
+    [REFRESH] = {"refresh", "NAME", 1, 1}, [DISABLE] = {"disable", "NAME", 1, 1},
+    [ENABLE] = {"enable", "NAME", 1, 1},   [ADD] = {"add", "NAME", 1, 1},
+    [REMOVE] = {"remove", "NAME", 1, 1},   {0},
 };
 
-// False: *code is the process's.
-static bool options_parse(struct credential_command *command, int argc, char **argv, int *code)
-{
-    static const struct option long_options[] = {
-        {"type", required_argument, NULL, 't'},
-        {"file", required_argument, NULL, 'f'},
-        {"state-dir", required_argument, NULL, 's'},
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (option == 't')
-            command->type = optarg;
-        else if (option == 'f')
-            command->file = optarg;
-        else if (option == 's')
-            command->options.state_dir = optarg;
-        else if (option == 'c')
-            command->options.config_path = optarg;
-        else if (option == 'j')
-            command->json = true;
-        else {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            *code = option == 'h' ? EX_OK : EX_USAGE;
-            return false;
-        }
-    }
-    return true;
-}
+static int (*const commands[])(struct credential_command *command) = {
+    [LIST] = command_list,       [CHECK] = command_check,   [REFRESH] = command_refresh,
+    [DISABLE] = command_disable, [ENABLE] = command_enable, [ADD] = command_add,
+    [REMOVE] = command_remove,
+};
 
 int credential_main(int argc, char **argv)
 {
     struct credential_command command = {0};
-    const struct verb *verb = NULL;
+    const struct command_option options[] = {
+        {.name = "type",
+         .value = "TYPE",
+         .help = "api-key, oauth-token or oauth; without it, what the secret looks like\n"
+                 "decides",
+         .verbs = "add",
+         .text = &command.type},
+        {.name = "file",
+         .value = "FILE",
+         .help = "in place of standard input",
+         .verbs = "add",
+         .text = &command.file},
+        JSON_OPTION(&command.json),
+        CLIENT_OPTIONS(&command.options),
+        {0},
+    };
+    const struct command_line line = {"credential", usage, options, verbs};
+    struct command_words words;
     struct error err;
-    int code = EX_USAGE;
-    if (!options_parse(&command, argc, argv, &code))
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
         return code;
-    int names = argc - optind - 1;
-    for (size_t i = 0; names >= 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(argv[optind], verbs[i].name) == 0)
-            verb = &verbs[i];
-    if (verb == NULL || names < verb->names_min || names > verb->names_max) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    command.name = names > 0 ? argv[optind + 1] : NULL;
+    command.name = words.operand_count > 0 ? words.operands[0] : NULL;
     int result = client_options_apply(&command.options, &command.config, &command.paths, &err);
-    code = result < 0 ? fail(EX_CONFIG, &err) : verb->run(&command);
+    code = result < 0 ? fail(EX_CONFIG, &err) : commands[words.verb](&command);
     config_done(&command.config);
     return code;
 }

@@ -2,10 +2,10 @@
 
 #include "cleanup.h"
 #include "client_options.h"
+#include "command_line.h"
 #include "job_keys.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,17 +14,18 @@
 #define FINGERPRINT_MAX 20 // "sha256:" and 12 hex digits
 
 static const char usage[] =
-    "usage: reeve job key JOB [--config FILE] [--state-dir DIR]\n"
-    "       reeve job revoke JOB [--config FILE] [--state-dir DIR]\n"
-    "       reeve job list [--json] [--config FILE] [--state-dir DIR]\n"
+    "usage: reeve job key JOB [OPTION…]\n"
+    "       reeve job revoke JOB [OPTION…]\n"
+    "       reeve job list [OPTION…]\n"
     "\n"
-    "key makes a key of a job and prints it, this once; only its SHA-256 is kept. An agent "
-    "outside\n"
-    "`reeve run` uses it as its API key: its first request opens an implicit run of the job, "
-    "which\n"
-    "closes after IdleSec= without any. The job's ceilings hold as for any run; at one of them "
-    "the\n"
-    "agent is refused, not killed. revoke ends all keys of the job, at once.\n";
+    "key     makes a key of a job and prints it, this once; only its SHA-256 is kept. An agent\n"
+    "        outside `reeve run` uses it as its API key: its first request opens an implicit run\n"
+    "        of the job, which closes after IdleSec= without any. The job's ceilings hold as for\n"
+    "        any run; at one of them the agent is refused, not killed\n"
+    "revoke  ends all keys of the job, at once\n"
+    "list    shows which jobs have keys\n";
+
+enum { KEY, REVOKE, LIST };
 
 struct job_command {
     struct client_options client;
@@ -50,6 +51,21 @@ static int check_job(const struct job_command *command, const char *job, struct 
     return 0;
 }
 
+static void print_key(const struct job_command *command, const char *job, const char *key)
+{
+    const char *listen = command->config.reeve.listen;
+    if (!command->json) {
+        fprintf(stderr, "ANTHROPIC_BASE_URL=http://%s, and this as ANTHROPIC_API_KEY:\n", listen);
+        puts(key);
+        return;
+    }
+    json_t *json = json_pack("{s:s, s:s, s:o}", "job", job, "key", key, "base_url",
+                             json_sprintf("http://%s", listen));
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(json);
+}
+
 static int make_key(const struct job_command *command, const char *job)
 {
     char key[RUN_KEY_MAX];
@@ -58,9 +74,7 @@ static int make_key(const struct job_command *command, const char *job)
         return fail(EX_USAGE, &err);
     if (job_keys_add(command->path, job, key, &err) < 0)
         return fail(EX_CANTCREAT, &err);
-    fprintf(stderr, "ANTHROPIC_BASE_URL=http://%s, and this as ANTHROPIC_API_KEY:\n",
-            command->config.reeve.listen);
-    puts(key);
+    print_key(command, job, key);
     explicit_bzero(key, sizeof(key));
     return EX_OK;
 }
@@ -109,7 +123,7 @@ static int list_keys(const struct job_command *command)
     return result < 0 ? fail(EX_NOPERM, &err) : EX_OK;
 }
 
-static int run_command(struct job_command *command, const char *verb, const char *job)
+static int run_command(struct job_command *command, const struct command_words *words)
 {
     struct paths paths;
     struct error err;
@@ -118,41 +132,36 @@ static int run_command(struct job_command *command, const char *verb, const char
         result = paths_in_state(&paths, JOB_KEYS_FILE, command->path, &err);
     if (result < 0)
         return fail(EX_CONFIG, &err);
-    if (strcmp(verb, "key") == 0)
-        return make_key(command, job);
-    return strcmp(verb, "revoke") == 0 ? revoke_keys(command, job) : list_keys(command);
+    switch (words->verb) {
+    case KEY:
+        return make_key(command, words->operands[0]);
+    case REVOKE:
+        return revoke_keys(command, words->operands[0]);
+    default:
+        return list_keys(command);
+    }
 }
 
 int job_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"state-dir", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    static const struct command_verb verbs[] = {
+        [KEY] = {"key", "JOB", 1, 1},
+        [REVOKE] = {"revoke", "JOB", 1, 1},
+        [LIST] = {"list", NULL, 0, 0},
+        {0},
     };
     struct job_command command = {.json = false};
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (option == 'c')
-            command.client.config_path = optarg;
-        else if (option == 's')
-            command.client.state_dir = optarg;
-        else if (option == 'j')
-            command.json = true;
-        else {
-            fputs(usage, option == 'h' ? stdout : stderr);
-            return option == 'h' ? EX_OK : EX_USAGE;
-        }
-    }
-    const char *verb = optind < argc ? argv[optind] : "";
-    int operands = argc - optind - 1;
-    bool takes_job = strcmp(verb, "key") == 0 || strcmp(verb, "revoke") == 0;
-    if (operands != (takes_job ? 1 : 0) || (!takes_job && strcmp(verb, "list") != 0)) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    int code = run_command(&command, verb, takes_job ? argv[optind + 1] : NULL);
+    const struct command_option options[] = {
+        JSON_OPTION(&command.json),
+        CLIENT_OPTIONS(&command.client),
+        {0},
+    };
+    const struct command_line line = {"job", usage, options, verbs};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    code = run_command(&command, &words);
     config_done(&command.config);
     return code;
 }

@@ -1,15 +1,15 @@
 // reeve kill: ends a run, whatever it is doing.
 
 #include "client_options.h"
+#include "command_line.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 static const char usage[] =
-    "usage: reeve kill [--state-dir DIR] [--config FILE] RUN…\n"
+    "usage: reeve kill [OPTION…] RUN…\n"
     "\n"
     "Ends runs: no new request is taken, requests in flight are cancelled, SIGTERM, and after\n"
     "KillGrace= SIGKILL to everything in the run's cgroup. `reeve run` then exits with 103.\n"
@@ -31,37 +31,17 @@ static int kill_run(const struct client_options *options, const char *run_id)
 
 int kill_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"state-dir", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct client_options options = {NULL, NULL};
-    int option;
-    int code = EX_OK;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            options.config_path = optarg;
-            break;
-        case 's':
-            options.state_dir = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EX_OK;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (optind == argc) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    for (; optind < argc; optind++) {
-        int result = kill_run(&options, argv[optind]);
+    struct client_options client = {0};
+    const struct command_option options[] = {CLIENT_OPTIONS(&client), {0}};
+    static const struct command_verb verbs[] = {{"", "RUN", 1, COMMAND_OPERANDS_ANY}, {0}};
+    const struct command_line line = {"kill", usage, options, verbs};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    code = EX_OK;
+    for (int i = 0; i < words.operand_count; i++) {
+        int result = kill_run(&client, words.operands[i]);
         code = result != 0 ? result : code;
     }
     return code;

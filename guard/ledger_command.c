@@ -208,8 +208,6 @@ int ledger_command_move(const struct ledger_command *command, struct error *err)
     struct ledger_moved moved;
     char cost[MONEY_TEXT_MAX];
     int code = ledger_source_init(&source, &command->source, err);
-    if (code == 0 && command->to_dsn == NULL)
-        code = error_set(err, -EINVAL, "--to DSN is missing: where the books shall go");
     if (code == 0)
         code = ledger_source_open(&source, err);
     if (code == 0)

@@ -14,9 +14,9 @@ int ledger_source_init(struct ledger_source *source, const struct ledger_source_
                        struct error *err)
 {
     *source = (struct ledger_source){0};
-    int code = config_load(&source->config, options->config_file, NULL, err);
+    int code = config_load(&source->config, options->client.config_path, NULL, err);
     if (code == 0)
-        code = paths_find(&source->paths, options->state_dir, &source->config, err);
+        code = paths_find(&source->paths, options->client.state_dir, &source->config, err);
     if (code != 0)
         return code;
     source->dsn = options->dsn;

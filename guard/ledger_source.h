@@ -5,6 +5,7 @@
 // command.
 #pragma once
 
+#include "client_options.h"
 #include "config.h"
 #include "error.h"
 #include "ledger.h"
@@ -12,10 +13,18 @@
 #include "paths.h"
 
 struct ledger_source_options {
-    const char *config_file; // NULL: the default
-    const char *state_dir;   // NULL: as the daemon
-    const char *dsn;         // NULL: as the daemon
+    struct client_options client;
+    const char *dsn; // NULL: as the daemon
 };
+
+// Their rows in a table of options.
+#define LEDGER_SOURCE_OPTIONS(where)                                                               \
+    {.name = "ledger",                                                                             \
+     .value = "DSN",                                                                               \
+     .help = "the books: postgresql://USER@HOST/DATABASE or 'host=… user=…'; without it\n"     \
+             "$REEVE_LEDGER_DSN, Ledger=, or else the private Postgres of the state directory",    \
+     .text = &(where)->dsn},                                                                       \
+        CLIENT_OPTIONS(&(where)->client)
 
 struct ledger_source {
     struct config config;

@@ -2,12 +2,12 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "command_line.h"
 #include "config.h"
 #include "money.h"
 #include "price_table.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
@@ -16,16 +16,17 @@
 #define NOTE_MAX 24
 
 static const char usage[] =
-    "usage: reeve price list [--all] [--json] [FILE]\n"
-    "       reeve price check [--json] [FILE]\n"
+    "usage: reeve price list [FILE] [OPTION…]\n"
+    "       reeve price check [FILE] [OPTION…]\n"
     "\n"
-    "list shows what is in force today, in USD per million tokens; with --all what ever was and\n"
-    "what is announced. check says what is wrong with a price file, or that nothing is. FILE is\n"
-    "written like sql/prices.csv; without it the file that Prices= names, else the built-in "
-    "table.\n";
+    "list   what is in force today, in USD per million tokens\n"
+    "check  what is wrong with a price file, or that nothing is\n"
+    "\n"
+    "FILE is written like sql/prices.csv; without it the file that Prices= names, else the\n"
+    "built-in table.\n";
 
 struct price_command {
-    const char *file;
+    const char *file, *config_path;
     bool all, json;
 };
 
@@ -35,7 +36,7 @@ static int table_load(struct price_table **table, const struct price_command *co
     if (command->file != NULL)
         return price_table_load_file(table, command->file, err);
     struct config config;
-    int result = config_load(&config, NULL, NULL, err);
+    int result = config_load(&config, command->config_path, NULL, err);
     if (result == 0)
         result = config.reeve.prices != NULL
                      ? price_table_load_file(table, config.reeve.prices, err)
@@ -225,29 +226,27 @@ static int price_check(const struct price_command *command)
 
 int price_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"all", no_argument, NULL, 'a'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    enum { LIST, CHECK };
+    static const struct command_verb verbs[] = {
+        [LIST] = {"list", "FILE", 0, 1},
+        [CHECK] = {"check", "FILE", 0, 1},
+        {0},
     };
     struct price_command command = {0};
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (option == 'h')
-            return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
-        if (option == '?') {
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-        command.all |= option == 'a';
-        command.json |= option == 'j';
-    }
-    const char *verb = optind < argc ? argv[optind] : "";
-    command.file = optind + 1 < argc ? argv[optind + 1] : NULL;
-    if (optind + 2 >= argc && strcmp(verb, "list") == 0)
-        return price_list(&command);
-    if (optind + 2 >= argc && strcmp(verb, "check") == 0 && !command.all)
-        return price_check(&command);
-    fputs(usage, stderr);
-    return EX_USAGE;
+    const struct command_option options[] = {
+        {.name = "all",
+         .help = "also what ever was in force, and what is announced",
+         .verbs = "list",
+         .flag = &command.all},
+        JSON_OPTION(&command.json),
+        CONFIG_OPTION(&command.config_path),
+        {0},
+    };
+    const struct command_line line = {"price", usage, options, verbs};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    command.file = words.operand_count > 0 ? words.operands[0] : NULL;
+    return words.verb == LIST ? price_list(&command) : price_check(&command);
 }

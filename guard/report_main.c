@@ -1,6 +1,7 @@
 // reeve report: the morning report of a day, or one table of what was spent.
 
 #include "clock.h"
+#include "command_line.h"
 #include "ledger_source.h"
 #include "report.h"
 #include "report_accounts.h"
@@ -9,7 +10,6 @@
 #include "report_range.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,44 +17,24 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: reeve report [--day DAY] [--format FORMAT] [--mail ADDRESS] [--deliver] [PLACE]\n"
-    "       reeve report [--by WHAT] [--since TIME] [--until TIME] [--format FORMAT] [PLACE]\n"
+    "usage: reeve report [--day DAY] [--mail ADDRESS] [--deliver] [OPTION…]\n"
+    "       reeve report [--by WHAT] [--since TIME] [--until TIME] [OPTION…]\n"
     "\n"
-    "The first form is the morning report: what yesterday (or DAY) cost and its month, what "
-    "stands\n"
-    "out against the same weekday of four weeks, runs, the cache, ceilings ahead. The second is "
-    "one\n"
-    "table of any time.\n"
-    "\n"
-    "--format          table, csv or json; the morning report also md and html. --json is short\n"
-    "                  for --format json\n"
-    "--mail            hands it to sendmail, as text and as HTML\n"
-    "--deliver         mails it to ReportMail=, and sends a line to the channels On=report\n"
-    "--by              day, job, model, run or credential; without it: job\n"
-    "--since, --until  2026-11-25, 2026-11-25T16:00, today, yesterday, now, or so long ago: 7d,\n"
-    "                  36h. Without them: from the start of yesterday to now\n"
-    "--zone            whose days and times, as Europe/Berlin; without it yours ($TZ)\n"
+    "The first form is the morning report: what yesterday (or DAY) cost and its month, what\n"
+    "stands out against the same weekday of four weeks, runs, the cache, ceilings ahead. The\n"
+    "second is one table of any time.\n"
     "\n"
     "Dollars are exact in csv and json. SAVED is what reads from the prompt cache saved against\n"
-    "the uncached price. ~ marks a cost that is estimated in part, ? one of a model whose price "
-    "is\n"
-    "not known.\n"
-    "PLACE: --ledger DSN, $REEVE_LEDGER_DSN, Ledger= in --config FILE, or else the private\n"
-    "Postgres of --state-dir DIR.\n";
+    "the uncached price. ~ marks a cost that is estimated in part, ? one of a model whose price\n"
+    "is not known.\n";
 
 struct report_options {
     struct ledger_source_options source;
     const char *since, *until, *by_text, *day, *zone, *mail;
     enum report_by by;
     enum report_format format;
-    bool delivers;
+    bool json, delivers;
 };
-
-static int refuse(const char *option, const char *value, const char *form)
-{
-    fprintf(stderr, "reeve report: %s %s: write %s\n", option, value, form);
-    return EX_USAGE;
-}
 
 // One table, not the morning report.
 static bool is_of_table(const struct report_options *options)
@@ -62,89 +42,84 @@ static bool is_of_table(const struct report_options *options)
     return options->by_text != NULL || options->since != NULL || options->until != NULL;
 }
 
-// Returns an exit code, or -1 to go on.
-static int check_options(struct report_options *options)
+static int by_parse(void *into, const char *text, struct error *err)
+{
+    struct report_options *options = into;
+    options->by_text = text;
+    return report_by_parse(text, &options->by)
+               ? 0
+               : error_set(err, -EINVAL, "write day, job, model, run or credential");
+}
+
+static int format_parse(void *format, const char *text, struct error *err)
+{
+    return report_format_parse(text, format)
+               ? 0
+               : error_set(err, -EINVAL, "write table, csv, json, md or html");
+}
+
+// Returns -1 to go on, or the exit code.
+static int check_options(const struct command_line *line, const struct report_options *options)
 {
     bool is_table = is_of_table(options);
-    if (options->by_text != NULL && !report_by_parse(options->by_text, &options->by))
-        return refuse("--by", options->by_text, "day, job, model, run or credential");
-    if (is_table && (options->day != NULL || options->mail != NULL || options->delivers)) {
-        fputs("reeve report: --by, --since and --until make one table; --day, --mail and --deliver "
-              "are of the morning report: leave out either\n",
-              stderr);
-        return EX_USAGE;
-    }
+    if (is_table && (options->day != NULL || options->mail != NULL || options->delivers))
+        return command_line_refuse(
+            line, "--by, --since and --until make one table; --day, --mail and --deliver are of "
+                  "the morning report: leave out either");
     if (is_table && options->format >= REPORT_TABLE_FORMATS)
-        return refuse("--format", report_format_name(options->format),
-                      "table, csv or json with --by, --since or --until");
+        return command_line_refuse(
+            line, "--format %s: write table, csv or json with --by, --since or --until",
+            report_format_name(options->format));
     return -1;
 }
 
+// Returns -1 to go on, or the exit code.
 static int read_options(struct report_options *options, int argc, char **argv)
 {
-    enum {
-        CONFIG = 1,
-        STATE_DIR,
-        LEDGER,
-        SINCE,
-        UNTIL,
-        BY,
-        DAY,
-        ZONE,
-        MAIL,
-        DELIVER,
-        FORMAT,
-        JSON,
-        HELP,
-        OPTIONS
-    };
-    static const struct option long_options[] = {
-        {"config", required_argument, NULL, CONFIG},
-        {"state-dir", required_argument, NULL, STATE_DIR},
-        {"ledger", required_argument, NULL, LEDGER},
-        {"since", required_argument, NULL, SINCE},
-        {"until", required_argument, NULL, UNTIL},
-        {"by", required_argument, NULL, BY},
-        {"day", required_argument, NULL, DAY},
-        {"zone", required_argument, NULL, ZONE},
-        {"mail", required_argument, NULL, MAIL},
-        {"deliver", no_argument, NULL, DELIVER},
-        {"format", required_argument, NULL, FORMAT},
-        {"json", no_argument, NULL, JSON},
-        {"help", no_argument, NULL, HELP},
+    const struct command_option rows[] = {
+        {.name = "day",
+         .value = "DAY",
+         .help = "the morning report of it; without it, of yesterday",
+         .text = &options->day},
+        {.name = "mail",
+         .value = "ADDRESS",
+         .help = "hands it to sendmail, as text and as HTML",
+         .text = &options->mail},
+        {.name = "deliver",
+         .help = "mails it to ReportMail=, and sends a line to the channels On=report",
+         .flag = &options->delivers},
+        {.name = "by",
+         .value = "WHAT",
+         .help = "day, job, model, run or credential; without it job",
+         .parse = by_parse,
+         .into = options},
+        {.name = "since",
+         .value = "TIME",
+         .help = "2026-11-25, 2026-11-25T16:00, today, yesterday, now, or so long ago: 7d,\n"
+                 "36h; without it, the start of yesterday",
+         .text = &options->since},
+        {.name = "until", .value = "TIME", .help = "without it, now", .text = &options->until},
+        {.name = "zone",
+         .value = "ZONE",
+         .help = "whose days and times, as Europe/Berlin; without it yours ($TZ)",
+         .text = &options->zone},
+        {.name = "format",
+         .value = "FORMAT",
+         .help = "table, csv or json; the morning report also md and html",
+         .parse = format_parse,
+         .into = &options->format},
+        {.name = "json", .help = "short for --format json", .flag = &options->json},
+        LEDGER_SOURCE_OPTIONS(&options->source),
         {0},
     };
-    const char **const texts[OPTIONS] = {
-        [CONFIG] = &options->source.config_file,
-        [STATE_DIR] = &options->source.state_dir,
-        [LEDGER] = &options->source.dsn,
-        [SINCE] = &options->since,
-        [UNTIL] = &options->until,
-        [BY] = &options->by_text,
-        [DAY] = &options->day,
-        [ZONE] = &options->zone,
-        [MAIL] = &options->mail,
-    };
-    for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (option == '?')
-            return EX_USAGE;
-        if (option == HELP) {
-            fputs(usage, stdout);
-            return EX_OK;
-        }
-        if (option == FORMAT && !report_format_parse(optarg, &options->format))
-            return refuse("--format", optarg, "table, csv, json, md or html");
-        if (option == JSON)
-            options->format = REPORT_JSON;
-        else if (option == DELIVER)
-            options->delivers = true;
-        else if (texts[option] != NULL)
-            *texts[option] = optarg;
-    }
-    if (optind == argc)
-        return check_options(options);
-    fprintf(stderr, "reeve report: %s is one argument too many\n", argv[optind]);
-    return EX_USAGE;
+    const struct command_line line = {"report", usage, rows, NULL};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    if (options->json)
+        options->format = REPORT_JSON;
+    return check_options(&line, options);
 }
 
 static int make_query(const struct report_options *options, struct report_query *query,

@@ -36,7 +36,7 @@ static const char usage[] =
     "  --priority N              place in the queue: higher first (default 0)\n"
     "  --no-cgroup               no cgroup: memory and tasks are not limited\n"
     "  --json                    the summary as a JSON object\n"
-    "  --config FILE, --state-dir DIR\n"
+    "  --config FILE, --state-dir DIR, --help\n"
     "\n"
     "Limits, which may only be tighter than the job's:\n"
     "  --cost-max $0.50          --tokens-max 200K         --output-tokens-max 50K\n"

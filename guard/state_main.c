@@ -2,10 +2,10 @@
 
 #include "client_options.h"
 #include "clock.h"
+#include "command_line.h"
 #include "state_key.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@
 #define EXIT_HELD 4
 
 static const char usage[] =
-    "usage: reeve state claim   [--ttl DURATION] [OPTION…] KEY\n"
-    "       reeve state done    [--result JSON] [--fence N] [OPTION…] KEY\n"
-    "       reeve state release [--fence N] [--force] [OPTION…] KEY\n"
+    "usage: reeve state claim   [OPTION…] KEY\n"
+    "       reeve state done    [OPTION…] KEY\n"
+    "       reeve state release [OPTION…] KEY\n"
     "       reeve state get     [OPTION…] KEY\n"
     "       reeve state list    [OPTION…]\n"
     "\n"
@@ -32,26 +32,21 @@ static const char usage[] =
     "get      shows it; exit code 1 if nothing is known of it\n"
     "list     shows all of the job\n"
     "\n"
-    "  --job JOB, --json, --config FILE, --state-dir DIR\n"
-    "  --ttl DURATION   for which the claim lasts without a renewal (default 2min): a run renews\n"
-    "                   it, outside of a run nobody does\n"
-    "  --fence N        only if claim N is still the last one\n"
-    "  --result JSON    is kept with the key\n"
-    "  --force          whoever holds it; outside of a run\n"
-    "\n"
     "Exit codes: 0 it is yours, or as asked; 3 it has been done; 4 it is somebody else's; 75 the\n"
     "ledger is out of reach, nothing was claimed; 64 usage, 69 no daemon.\n";
 
-static const struct {
-    const char *name;
-    enum source_state_action action;
-    bool takes_key;
-} commands[] = {
-    {"claim", SOURCE_STATE_CLAIM, true},     {"done", SOURCE_STATE_FINISH, true},
-    {"release", SOURCE_STATE_RELEASE, true}, {"get", SOURCE_STATE_GET, true},
-    {"list", SOURCE_STATE_LIST, false},
+enum { CLAIM, DONE, RELEASE, GET, LIST };
+
+static const struct command_verb verbs[] = {
+    [CLAIM] = {"claim", "KEY", 1, 1},     [DONE] = {"done", "KEY", 1, 1},
+    [RELEASE] = {"release", "KEY", 1, 1}, [GET] = {"get", "KEY", 1, 1},
+    [LIST] = {"list", NULL, 0, 0},        {0},
 };
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static const enum source_state_action actions[] = {
+    [CLAIM] = SOURCE_STATE_CLAIM, [DONE] = SOURCE_STATE_FINISH, [RELEASE] = SOURCE_STATE_RELEASE,
+    [GET] = SOURCE_STATE_GET,     [LIST] = SOURCE_STATE_LIST,
+};
 
 struct state_command {
     const char *name;
@@ -60,99 +55,106 @@ struct state_command {
     bool json;
 };
 
-static int take_text(const char *option, const char *text, char *field, size_t size,
-                     struct error *err)
+// A text of the request, of at most size - 1 bytes.
+static int text_copy(char *field, size_t size, const char *text, struct error *err)
 {
     if (strlen(text) >= size)
-        return error_set(err, -EINVAL, "%s: more than %zu bytes", option, size - 1);
+        return error_set(err, -EINVAL, "write at most %zu bytes", size - 1);
     memcpy(field, text, strlen(text) + 1);
     return 0;
 }
 
-// A result is any JSON value; it is sent without the spaces.
-static int take_result(struct state_command *command, const char *text, struct error *err)
+static int job_parse(void *into, const char *text, struct error *err)
 {
+    struct control_state_ask *ask = into;
+    return text_copy(ask->job, sizeof(ask->job), text, err);
+}
+
+static int ttl_parse(void *into, const char *text, struct error *err)
+{
+    struct control_state_ask *ask = into;
+    if (clock_parse_duration(text, &ask->ttl_us) && ask->ttl_us >= SOURCE_STATE_TTL_MIN_US &&
+        ask->ttl_us <= SOURCE_STATE_TTL_MAX_US)
+        return 0;
+    return error_set(err, -EINVAL, "write a duration such as 90s or 20min, from 5s to 30d");
+}
+
+static int fence_parse(void *into, const char *text, struct error *err)
+{
+    struct control_state_ask *ask = into;
+    char *end;
+    errno = 0;
+    ask->fence = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && ask->fence > 0)
+        return 0;
+    return error_set(err, -EINVAL, "write the number of a claim");
+}
+
+// A result is any JSON value; it is sent without the spaces.
+static int result_parse(void *into, const char *text, struct error *err)
+{
+    struct control_state_ask *ask = into;
     json_error_t why;
     json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
     char *compact = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_decref(value);
     if (compact == NULL)
-        return error_set(err, -EINVAL, "--result: column %d: %s; write JSON such as {\"pages\": 3}",
+        return error_set(err, -EINVAL, "column %d: %s; write JSON such as {\"pages\": 3}",
                          why.column, why.text);
-    int result =
-        take_text("--result", compact, command->ask.result, sizeof(command->ask.result), err);
+    int result = text_copy(ask->result, sizeof(ask->result), compact, err);
     free(compact);
     return result;
 }
 
-static int set_option(struct state_command *command, int option, struct error *err)
+// Returns -1 to go on, or the exit code.
+static int read_command(struct state_command *command, int argc, char **argv)
 {
-    char *end;
-    switch (option) {
-    case 'j':
-        return take_text("--job", optarg, command->ask.job, sizeof(command->ask.job), err);
-    case 't':
-        if (!clock_parse_duration(optarg, &command->ask.ttl_us) ||
-            command->ask.ttl_us < SOURCE_STATE_TTL_MIN_US ||
-            command->ask.ttl_us > SOURCE_STATE_TTL_MAX_US)
-            return error_set(err, -EINVAL,
-                             "--ttl %s: write a duration such as 90s or 20min, from 5s to 30d",
-                             optarg);
-        return 0;
-    case 'f':
-        errno = 0;
-        command->ask.fence = strtoll(optarg, &end, 10);
-        if (errno != 0 || end == optarg || *end != '\0' || command->ask.fence <= 0)
-            return error_set(err, -EINVAL, "--fence %s: write the number of a claim", optarg);
-        return 0;
-    case 'r':
-        return take_result(command, optarg, err);
-    case 'F':
-        command->ask.force = true;
-        return 0;
-    case 'J':
-        command->json = true;
-        return 0;
-    case 'c':
-        command->client.config_path = optarg;
-        return 0;
-    default:
-        command->client.state_dir = optarg;
-        return 0;
-    }
-}
-
-// Reads what follows the command's name. Returns an exit code, or -1 to go on.
-static int read_options(struct state_command *command, bool takes_key, int argc, char **argv)
-{
-    static const struct option long_options[] = {
-        {"job", required_argument, NULL, 'j'},    {"ttl", required_argument, NULL, 't'},
-        {"fence", required_argument, NULL, 'f'},  {"result", required_argument, NULL, 'r'},
-        {"force", no_argument, NULL, 'F'},        {"json", no_argument, NULL, 'J'},
-        {"config", required_argument, NULL, 'c'}, {"state-dir", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},         {0},
+    const struct command_option options[] = {
+        {.name = "job",
+         .value = "JOB",
+         .help = "outside of a run: whose keys",
+         .parse = job_parse,
+         .into = &command->ask},
+        {.name = "ttl",
+         .value = "DURATION",
+         .help = "for which it lasts without a renewal (default 2min): a run\n"
+                 "renews it, outside of a run nobody does",
+         .verbs = "claim",
+         .parse = ttl_parse,
+         .into = &command->ask},
+        {.name = "result",
+         .value = "JSON",
+         .help = "is kept with the key",
+         .verbs = "done",
+         .parse = result_parse,
+         .into = &command->ask},
+        {.name = "fence",
+         .value = "N",
+         .help = "only if claim N is still the last one",
+         .verbs = "done, release",
+         .parse = fence_parse,
+         .into = &command->ask},
+        {.name = "force",
+         .help = "whoever holds it; outside of a run",
+         .verbs = "release",
+         .flag = &command->ask.force},
+        JSON_OPTION(&command->json),
+        CLIENT_OPTIONS(&command->client),
+        {0},
     };
-    struct error err = {0};
-    int option;
-    int result = 0;
-    while (result == 0 && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return EX_OK;
-        }
-        if (option == '?')
-            return EX_USAGE;
-        result = set_option(command, option, &err);
-    }
-    if (result == 0 && optind + (takes_key ? 1 : 0) != argc)
-        result = error_set(&err, -EINVAL, takes_key ? "write one key" : "there is nothing to add");
-    if (result == 0 && takes_key)
-        result =
-            take_text("the key", argv[optind], command->ask.key, sizeof(command->ask.key), &err);
-    if (result == 0)
-        return -1;
-    fprintf(stderr, "reeve state %s: %s\n", command->name, err.text);
-    return EX_USAGE;
+    const struct command_line line = {"state", usage, options, verbs};
+    struct command_words words;
+    struct error err;
+    command->ask.ttl_us = SOURCE_STATE_TTL_US;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    command->name = verbs[words.verb].name;
+    command->ask.action = actions[words.verb];
+    if (words.operand_count > 0 &&
+        text_copy(command->ask.key, sizeof(command->ask.key), words.operands[0], &err) < 0)
+        return command_line_refuse(&line, "the key %s: %s", words.operands[0], err.text);
+    return -1;
 }
 
 // The run key, if the environment is that of a run.
@@ -324,23 +326,10 @@ static int run_command(struct state_command *command)
 
 int state_main(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-        fputs(usage, argc < 2 ? stderr : stdout);
-        return argc < 2 ? EX_USAGE : EX_OK;
-    }
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        struct state_command command = {.name = commands[i].name};
-        command.ask.action = commands[i].action;
-        command.ask.ttl_us = SOURCE_STATE_TTL_US;
-        int code = read_options(&command, commands[i].takes_key, argc - 1, argv + 1);
-        if (code < 0)
-            code = run_command(&command);
-        explicit_bzero(&command, sizeof(command));
-        return code;
-    }
-    fprintf(stderr, "reeve state: there is no command %s; reeve state --help lists them\n",
-            argv[1]);
-    return EX_USAGE;
+    struct state_command command = {0};
+    int code = read_command(&command, argc, argv);
+    if (code < 0)
+        code = run_command(&command);
+    explicit_bzero(&command, sizeof(command));
+    return code;
 }

@@ -1,11 +1,11 @@
 // reeve status: what the daemon is doing.
 
 #include "client_options.h"
+#include "command_line.h"
 #include "status.h"
 #include "status_open.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -15,11 +15,10 @@
 #define CLEAR_SCREEN "\033[H\033[J"
 
 static const char usage[] =
-    "usage: reeve status [--json] [--watch | --open] [--state-dir DIR] [--config FILE]\n"
+    "usage: reeve status [OPTION…]\n"
     "\n"
     "Live runs with their spend against their ceilings, slots and queue, credentials, and how far\n"
-    "the ledger is behind. --watch shows it anew each second. --open prints a link to the live\n"
-    "page, which works once, and opens it in a browser where there is one.\n";
+    "the ledger is behind.\n";
 
 static int show(const struct client_options *options, bool json)
 {
@@ -55,49 +54,26 @@ static int watch(const struct client_options *options)
 
 int status_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"watch", no_argument, NULL, 'w'},
-        {"open", no_argument, NULL, 'o'},
-        {"config", required_argument, NULL, 'c'},
-        {"state-dir", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    struct client_options client = {0};
+    bool json = false, watches = false, opens = false;
+    const struct command_option options[] = {
+        {.name = "watch", .help = "anew each second", .flag = &watches},
+        {.name = "open",
+         .help = "prints a link to the live page, which works once, and opens it in a browser\n"
+                 "where there is one",
+         .flag = &opens},
+        JSON_OPTION(&json),
+        CLIENT_OPTIONS(&client),
+        {0},
     };
-    enum { SHOW_ONCE, SHOW_WATCH, SHOW_OPEN } form = SHOW_ONCE;
-    bool json = false;
-    struct client_options options = {NULL, NULL};
-    int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'w':
-            form = SHOW_WATCH;
-            break;
-        case 'o':
-            form = SHOW_OPEN;
-            break;
-        case 'c':
-            options.config_path = optarg;
-            break;
-        case 's':
-            options.state_dir = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EX_OK;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (optind != argc || (form == SHOW_WATCH && json)) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    if (form == SHOW_OPEN)
-        return status_open(&options, json);
-    return form == SHOW_WATCH ? watch(&options) : show(&options, json);
+    const struct command_line line = {"status", usage, options, NULL};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    if (watches && (json || opens))
+        return command_line_refuse(&line, "--watch goes with neither --json nor --open");
+    if (opens)
+        return status_open(&client, json);
+    return watches ? watch(&client) : show(&client, json);
 }

@@ -1,12 +1,12 @@
 // reeve units: what systemd or cron is told of the jobs.
 
 #include "cleanup.h"
+#include "command_line.h"
 #include "config.h"
 #include "subcommands.h"
 #include "units.h"
 #include "units_cron.h"
 
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,12 @@
 #define UNIT_DIRECTORY "/etc/systemd/system"
 
 static const char usage[] =
-    "usage: reeve units [--cron] [--config FILE] JOB\n"
-    "       reeve units --generator DIR [--config FILE]\n"
+    "usage: reeve units [OPTION…] JOB\n"
+    "       reeve units [OPTION…] --generator DIR\n"
     "\n"
     "Prints the timer and the service of a job that has OnCalendar=, to be put where the comments\n"
-    "say; with --cron a line for crontab(5). Where the package is installed nothing is to be put\n"
-    "anywhere: systemctl enable --now reeve.socket reeve@JOB.timer\n"
-    "\n"
-    "--generator is how systemd asks for all jobs, see systemd.generator(7).\n";
+    "say. Where the package is installed nothing is to be put anywhere:\n"
+    "systemctl enable --now reeve.socket reeve@JOB.timer\n";
 
 struct units_command {
     const char *config_path;
@@ -115,44 +113,29 @@ static int generate(const char *directory, const struct config *config)
     return result < 0 ? fail(EX_CANTCREAT, &err) : EX_OK;
 }
 
-// Returns 0, or with *exit_code set what main is to return.
-static int parse(struct units_command *command, int argc, char **argv, int *exit_code)
+// Returns -1 to go on, or the exit code.
+static int read_command(struct units_command *command, int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"cron", no_argument, NULL, 'r'},
-        {"config", required_argument, NULL, 'c'},
-        {"generator", required_argument, NULL, 'g'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    const struct command_option options[] = {
+        {.name = "cron", .help = "a line for crontab(5) instead", .flag = &command->cron},
+        {.name = "generator",
+         .value = "DIR",
+         .help = "how systemd asks for all jobs, see systemd.generator(7)",
+         .text = &command->generator_directory},
+        CONFIG_OPTION(&command->config_path),
+        {0},
     };
-    int option;
-    *exit_code = EX_USAGE;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'r':
-            command->cron = true;
-            break;
-        case 'c':
-            command->config_path = optarg;
-            break;
-        case 'g':
-            command->generator_directory = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            *exit_code = EX_OK;
-            return -1;
-        default:
-            fputs("reeve units --help tells more\n", stderr);
-            return -1;
-        }
-    }
-    bool names_job = optind == argc - 1;
-    if (names_job)
-        command->job = argv[optind];
-    if (command->generator_directory == NULL ? names_job : optind == argc && !command->cron)
-        return 0;
-    fputs("reeve units: name one job\nreeve units --help tells more\n", stderr);
+    static const struct command_verb verbs[] = {{"", "JOB", 0, 1}, {0}};
+    const struct command_line line = {"units", usage, options, verbs};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    if (code >= 0)
+        return code;
+    command->job = words.operand_count > 0 ? words.operands[0] : NULL;
+    if (command->generator_directory != NULL && (command->job != NULL || command->cron))
+        return command_line_refuse(&line, "--generator is for all jobs: leave out --cron and JOB");
+    if (command->generator_directory == NULL && command->job == NULL)
+        return command_line_refuse(&line, "JOB is missing: name one job");
     return -1;
 }
 
@@ -161,8 +144,8 @@ int units_main(int argc, char **argv)
     struct units_command command = {0};
     struct config config;
     struct error err;
-    int code;
-    if (parse(&command, argc, argv, &code) < 0)
+    int code = read_command(&command, argc, argv);
+    if (code >= 0)
         return code;
     if (config_load(&config, command.config_path, NULL, &err) < 0)
         code = fail(EX_CONFIG, &err);

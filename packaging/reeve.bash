@@ -11,21 +11,20 @@ _reeve_runs() {
 
 # The long options that a subcommand's --help has, e.g. of "ledger".
 _reeve_options() {
-    reeve "$1" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]+' | sort -u
+    reeve "$1" --help 2>/dev/null | grep '^  ' | grep -oE -- '--[a-z][a-z-]+' | sort -u
+}
+
+# The verbs of a subcommand, from the synopsis in its --help: "reeve ledger status|verify|migrate".
+_reeve_verbs() {
+    reeve "$1" --help 2>/dev/null | sed -nE "s/^(usage:|      ) reeve $1 ([a-z|]+)( .*|$)/\\2/p" | tr '|' '\n'
 }
 
 _reeve_words() {
     case $1 in
     '') reeve --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' ;;
     run | units) _reeve_jobs ;;
-    job) echo key revoke list ;;
-    alert) echo list test ;;
-    state) echo claim done release get list ;;
     kill) _reeve_runs ;;
-    ledger) echo status verify migrate export move ;;
-    credential) echo list check refresh disable enable add remove ;;
-    price) echo list check ;;
-    config) echo check show ;;
+    *) _reeve_verbs "$1" ;;
     esac
 }
 

@@ -45,8 +45,8 @@ refused "another type than was said" 65 "holds credential type api-key, not oaut
 refused "an unknown type" 64 "accepted are api-key, oauth-token, oauth" "$KEY" add other --type key
 refused "a name with a slash" 64 "accepted are 1 to" "$KEY" add ../other
 refused "a missing file" 65 "No such file" "" add other --file "$WORK/nowhere"
-refused "no name" 64 "usage:" "$KEY" add
-refused "an unknown verb" 64 "usage:" "" show main
+refused "no name" 64 "NAME is missing" "$KEY" add
+refused "an unknown verb" 64 "write list, check, refresh" "" show main
 refused "removing what is not there" 66 "there is no credential other" "" remove other
 
 chmod 644 "$STORE/spare"
