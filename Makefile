@@ -34,7 +34,8 @@ SOURCES := $(wildcard $(addsuffix /*.c,$(LAYERS)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libreeve.a
 FAKE := $(wildcard tests/fake_*.c)
-PROGRAMS := $(BUILD)/reeve $(BUILD)/whole/reeve $(if $(FAKE),$(BUILD)/tests/fake_claude $(BUILD)/tests/kill_at.so)
+PROGRAMS := $(BUILD)/reeve $(BUILD)/whole/reeve $(BUILD)/whole/systemd_scope.so \
+    $(if $(FAKE),$(BUILD)/tests/fake_claude $(BUILD)/tests/kill_at.so)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz_*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
@@ -49,10 +50,15 @@ $(BUILD)/whole/reeve: $(BUILD)/guard/main.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(BUILD)/guard/systemd_scope.o: override CFLAGS += -fPIC
+$(BUILD)/whole/systemd_scope.so: $(BUILD)/guard/systemd_scope.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared -o $@ $^ $(call package,--libs libsystemd)
+
 # The one that is started for every run; see guard/elsewhere.c.
 $(BUILD)/reeve: $(BUILD)/guard/main.o $(BUILD)/guard/elsewhere.o $(LIBRARY)
 	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
-	@! readelf --dynamic $@ | grep -E 'NEEDED.*lib(curl|pq|crypto)' || \
+	@! readelf --dynamic $@ | grep -E 'NEEDED.*lib(curl|pq|crypto|systemd)' || \
 	    { echo "reeve needs these by now: see guard/elsewhere.c"; rm $@; exit 1; }
 	@[ $(BUILD) != build/plain ] || ln -sf $@ reeve
 
@@ -173,7 +179,9 @@ bench-peer:
 # These two in a guest, see VM_KIND.
 bench-start:
 	@packaging/setup.sh build run deb vm-$(VM_KIND)
-	@packaging/deb.sh && VM_SECONDS=1800 tests/vm/boot.sh $(VM_KIND) build/reeve_*.deb package bench_start
+	@$(MAKE) --no-print-directory -j$$(nproc) -s benches
+	@packaging/deb.sh && VM_SECONDS=1800 VM_FILES=$(BUILD)/tests/bench/start_clock \
+	    tests/vm/boot.sh $(VM_KIND) build/reeve_*.deb package bench_start
 
 bench-oom:
 	@packaging/setup.sh build run deb vm-$(VM_KIND)
@@ -208,6 +216,7 @@ clang-tidy:
 install: all
 	install -D -m 755 $(BUILD)/reeve $(DESTDIR)$(PREFIX)/bin/reeve
 	install -D -m 755 $(BUILD)/whole/reeve $(DESTDIR)$(PREFIX)/lib/reeve/reeve
+	install -D -m 644 $(BUILD)/whole/systemd_scope.so $(DESTDIR)$(PREFIX)/lib/reeve/systemd_scope.so
 	install -D -m 644 packaging/reeve.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reeve
 	for page in docs/man/*; do install -D -m 644 \
 	    -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done

@@ -19,8 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-login.h>
+#include <unistd.h>
 
 static bool is_delegated(int directory_fd)
 {
@@ -79,24 +78,14 @@ static int ask_manager(enum systemd_manager manager, const char *run_id,
                        const struct run_limits *limits, struct error *err)
 {
     char name[CGROUP_HELPER_UNIT_MAX];
-    cleanup_free char *unit = NULL, *slice = NULL;
-    if (manager == SYSTEMD_SYSTEM) {
-        sd_pid_get_unit(0, &unit);
-        sd_pid_get_slice(0, &slice);
-    } else {
-        sd_pid_get_user_unit(0, &unit);
-    }
     cgroup_helper_unit(run_id, name);
-    struct systemd_scope scope = {
-        .name = name,
-        .pid = getpid(),
-        .slice = slice,
-        .service = unit,
-        .memory_max_bytes = limits->memory_max_bytes,
-        .memory_swap_max_bytes = limits->memory_swap_max_bytes,
-        .tasks_max = limits->tasks_max,
-    };
-    return systemd_scope_start(manager, &scope, err);
+    return systemd_scope_start_here(manager, name, limits, err);
+}
+
+// As sd_booted(3) has it.
+static bool is_systemd_there(void)
+{
+    return access("/run/systemd/system", F_OK) == 0;
 }
 
 static int ask_for_scope(const char *run_id, const struct run_limits *limits, struct error *err)
@@ -171,8 +160,8 @@ int cgroup_place_find(struct cgroup_v2_place *place, const char *run_id,
         return result;
     if (own != CGROUP_OWN_USABLE) {
         const char *why = own == CGROUP_OWN_SHARED ? "holds other processes" : "is not delegated";
-        result = sd_booted() > 0 ? use_scope(&found, run_id, limits, err)
-                                 : cgroup_place_of_root(&found, CGROUP_MOUNT, err);
+        result = is_systemd_there() ? use_scope(&found, run_id, limits, err)
+                                    : cgroup_place_of_root(&found, CGROUP_MOUNT, err);
         if (result < 0)
             return say_what_helps(why, result, err);
     }

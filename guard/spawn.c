@@ -20,36 +20,24 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+// Our handlers are the default ones in the child; what was ignored when we came (nohup) stays
+// ignored.
 static pid_t clone_into(int cgroup_fd)
 {
-    struct clone_args arguments = {.exit_signal = (__u64)SIGCHLD};
+    struct clone_args arguments = {.flags = CLONE_CLEAR_SIGHAND, .exit_signal = (__u64)SIGCHLD};
     if (cgroup_fd >= 0) {
-        arguments.flags = CLONE_INTO_CGROUP;
+        arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (__u64)cgroup_fd;
     }
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
-// No signal reaches the child before its handlers are the default ones again.
+// Nothing reaches the child before it is a process group of its own.
 static void block_signals(sigset_t *before)
 {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, before);
-}
-
-// Ours, which are no real-time signals, back to their defaults; what was ignored when we came
-// (nohup) stays ignored.
-static void restore_signals(const sigset_t *mask)
-{
-    struct sigaction action;
-    for (int i = 1; i < __SIGRTMIN; i++) {
-        if (sigaction(i, NULL, &action) != 0 || action.sa_handler == SIG_IGN)
-            continue;
-        action = (struct sigaction){.sa_handler = SIG_DFL};
-        sigaction(i, &action, NULL);
-    }
-    sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
 // In the child: at the gate, then the command. Async-signal-safe as far as a single thread cares.
@@ -62,7 +50,7 @@ static void run_child(const struct spawn_options *options, pid_t parent, int cha
         _exit(EXIT_FAILURE);
     setpgid(0, 0);
     terminal_lend(options->terminal, getpid());
-    restore_signals(mask);
+    sigprocmask(SIG_SETMASK, mask, NULL);
     environ = (char **)(void *)options->environment; // execvp looks for PATH there
     execvp(options->argv[0], options->argv);
     int code = errno;

@@ -4,11 +4,11 @@
 
 #include "cleanup.h"
 #include "clock.h"
-#include "run.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <systemd/sd-bus.h>
+#include <systemd/sd-login.h>
 
 #define SYSTEMD "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
@@ -26,21 +26,39 @@ struct job_end {
     char result[32]; // "" until it has ended
 };
 
+// `is_bus`: a bus is at that address, and not a manager itself.
+static int open_address(const char *address, bool is_bus, sd_bus **bus)
+{
+    cleanup_bus sd_bus *made = NULL;
+    int result = sd_bus_new(&made);
+    if (result >= 0)
+        result = sd_bus_set_address(made, address);
+    if (result >= 0)
+        result = sd_bus_set_bus_client(made, is_bus);
+    if (result >= 0)
+        result = sd_bus_start(made);
+    if (result >= 0)
+        *bus = take_pointer(&made);
+    return result;
+}
+
+// Straight to the manager, as systemctl(1) does it: half the messages, and no bus is needed. Or
+// else over the bus.
 static int open_bus(enum systemd_manager manager, sd_bus **bus)
 {
     char address[64];
     if (manager == SYSTEMD_SYSTEM)
-        return sd_bus_open_system(bus);
+        return open_address("unix:path=/run/systemd/private", false, bus) >= 0
+                   ? 0
+                   : sd_bus_open_system(bus);
+    snprintf(address, sizeof(address), "unix:path=/run/user/%u/systemd/private", geteuid());
+    if (open_address(address, false, bus) >= 0)
+        return 0;
     if (getenv("XDG_RUNTIME_DIR") != NULL || getenv("DBUS_SESSION_BUS_ADDRESS") != NULL)
         return sd_bus_open_user(bus);
     // As for those who come from cron.
-    int result = sd_bus_new(bus);
     snprintf(address, sizeof(address), "unix:path=/run/user/%u/bus", geteuid());
-    if (result >= 0)
-        result = sd_bus_set_address(*bus, address);
-    if (result >= 0)
-        result = sd_bus_set_bus_client(*bus, 1);
-    return result < 0 ? result : sd_bus_start(*bus);
+    return open_address(address, true, bus);
 }
 
 static int on_job_removed(sd_bus_message *message, void *context, sd_bus_error *ignored)
@@ -123,7 +141,8 @@ int systemd_scope_start(enum systemd_manager manager, const struct systemd_scope
     if (result < 0)
         return error_set_errno(err, result, "reaching systemd%s over D-Bus",
                                manager == SYSTEMD_USER ? " of this user" : "");
-    result = sd_bus_match_signal(bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER_INTERFACE, "JobRemoved",
+    const char *sender = sd_bus_is_bus_client(bus) > 0 ? SYSTEMD : NULL; // nobody else is there
+    result = sd_bus_match_signal(bus, NULL, sender, MANAGER_PATH, MANAGER_INTERFACE, "JobRemoved",
                                  on_job_removed, &end);
     if (result >= 0)
         result = sd_bus_message_new_method_call(bus, &call, SYSTEMD, MANAGER_PATH,
@@ -146,6 +165,28 @@ int systemd_scope_start(enum systemd_manager manager, const struct systemd_scope
         return error_set(err, -EIO, "systemd could not make the scope %s: %s", scope->name,
                          end.result);
     return 0;
+}
+
+int systemd_scope_start_here(enum systemd_manager manager, const char *name,
+                             const struct run_limits *limits, struct error *err)
+{
+    cleanup_free char *unit = NULL, *slice = NULL;
+    if (manager == SYSTEMD_SYSTEM) {
+        sd_pid_get_unit(0, &unit);
+        sd_pid_get_slice(0, &slice);
+    } else {
+        sd_pid_get_user_unit(0, &unit);
+    }
+    struct systemd_scope scope = {
+        .name = name,
+        .pid = getpid(),
+        .slice = slice,
+        .service = unit,
+        .memory_max_bytes = limits->memory_max_bytes,
+        .memory_swap_max_bytes = limits->memory_swap_max_bytes,
+        .tasks_max = limits->tasks_max,
+    };
+    return systemd_scope_start(manager, &scope, err);
 }
 
 int systemd_unit_cgroup(const char *unit, char *path, size_t size, struct error *err)

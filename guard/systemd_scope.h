@@ -2,6 +2,7 @@
 #pragma once
 
 #include "error.h"
+#include "run.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,6 +26,11 @@ struct systemd_scope {
 // is done, or was refused.
 int systemd_scope_start(enum systemd_manager manager, const struct systemd_scope *scope,
                         struct error *err);
+
+// The same for this process: in the slice that it is in, and bound to the service that it is in.
+// The limits as in struct systemd_scope.
+int systemd_scope_start_here(enum systemd_manager manager, const char *name,
+                             const struct run_limits *limits, struct error *err);
 
 // Writes the path of a system unit's cgroup, "/system.slice/reeve-run-ID.scope", into `path`.
 // -ENOENT: there is no such unit, or it has no process.

@@ -219,6 +219,15 @@ START_TEST(a_signal_that_the_command_does_not_catch)
 }
 END_TEST
 
+START_TEST(what_its_caller_ignores_stays_ignored)
+{
+    signal(SIGHUP, SIG_IGN); // nohup
+    int code = run("kill -HUP $$; exit 7");
+    signal(SIGHUP, SIG_DFL);
+    ck_assert_int_eq(code, 7);
+}
+END_TEST
+
 START_TEST(a_time_out_ends_the_run)
 {
     options.limits.runtime_max_us = 100000;
@@ -418,6 +427,7 @@ static void add_all(TCase *tests)
     tcase_add_test(tests, the_command_has_its_identity);
     tcase_add_loop_test(tests, signals_are_passed_on, 0, 6);
     tcase_add_test(tests, a_signal_that_the_command_does_not_catch);
+    tcase_add_test(tests, what_its_caller_ignores_stays_ignored);
     tcase_add_test(tests, a_time_out_ends_the_run);
     tcase_add_test(tests, who_does_not_listen_is_killed);
     tcase_add_test(tests, background_children_are_waited_for);
