@@ -17,6 +17,7 @@
 #include "watch.h"
 #include "watchdog.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 
 // The daemon reads what a gone agent has left for up to a minute; then it has settled.
 #define SETTLE_MAX_MS 90000
+#define CLAIM_REST_MS 500
 
 // What holds the run key.
 struct secrets {
@@ -52,6 +54,22 @@ static int fail_with(struct supervisor *run, int exit_code, const struct error *
 {
     run->exit_code = exit_code;
     return err->code;
+}
+
+// There is no key to go on with, or no daemon.
+static int fail_unclaimed(struct supervisor *run, const struct error *err)
+{
+    switch (err->code) {
+    case -EALREADY:
+        return fail_with(run, EXIT_SUCCESS, err);
+    case -EBUSY:
+    case -EAGAIN:
+        return fail_with(run, RUN_EXIT_NO_SLOT, err);
+    case -EINVAL:
+        return fail_with(run, RUN_EXIT_USAGE, err);
+    default:
+        return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+    }
 }
 
 static int fail_refused(struct supervisor *run, const struct control_refused *refused,
@@ -86,7 +104,6 @@ static int64_t wait_left_us(const struct supervisor *run)
     return run->options->wait_us == INT64_MAX ? INT64_MAX : left_us > 0 ? left_us : 0;
 }
 
-// Asks for a slot; once more where the daemon has gone while we waited for one.
 static int ask_for_slot(struct supervisor *run, struct error *err)
 {
     struct control_message message;
@@ -101,18 +118,33 @@ static int return_max_ms(const struct supervisor *run)
     return left_ms < run->options->return_max_ms ? (int)left_ms : run->options->return_max_ms;
 }
 
+// The key went with the daemon. The lease of one that was killed outlives it for a while, so that
+// the key seems to be somebody else's.
+static int claim_again(struct supervisor *run, int64_t deadline_us, struct error *err)
+{
+    int result;
+    while ((result = state_key_claim(&run->key, run->client, run->options->job, run->options->key,
+                                     err)) == -EBUSY &&
+           clock_monotonic_us() < deadline_us)
+        poll(NULL, 0, CLAIM_REST_MS); // there is nothing to wait for
+    return result;
+}
+
+// The daemon has gone while we waited for a slot.
 static int ask_again(struct supervisor *run, struct error *err)
 {
-    if (return_max_ms(run) == 0 || run->key.is_held) // the key went with the daemon
-        return -EAGAIN;                              // `err` says why the connection was lost
+    if (return_max_ms(run) == 0)
+        return err->code;
     fputs("reeve: the daemon is gone, waiting for it\n", stderr);
     int64_t deadline_us = clock_monotonic_us() + (int64_t)return_max_ms(run) * 1000;
     int result;
     do { // what can be reached may be about to go itself
         result = control_client_reopen(run->client, return_max_ms(run), err);
         if (result == 0)
+            result = claim_again(run, deadline_us, err);
+        if (result == 0)
             result = ask_for_slot(run, err);
-    } while (result < 0 && clock_monotonic_us() < deadline_us);
+    } while ((result == -ECONNRESET || result == -EPIPE) && clock_monotonic_us() < deadline_us);
     return result;
 }
 
@@ -139,19 +171,7 @@ static int claim_key(struct supervisor *run, struct error *err)
     while ((result == -ECONNRESET || result == -EPIPE) && return_max_ms(run) > 0 &&
            control_client_reopen(run->client, return_max_ms(run), err) == 0)
         result = state_key_claim(&run->key, run->client, options->job, options->key, err);
-    switch (result) {
-    case 0:
-        return 0;
-    case -EALREADY:
-        return fail_with(run, EXIT_SUCCESS, err);
-    case -EBUSY:
-    case -EAGAIN:
-        return fail_with(run, RUN_EXIT_NO_SLOT, err);
-    case -EINVAL:
-        return fail_with(run, RUN_EXIT_USAGE, err);
-    default:
-        return fail_with(run, RUN_EXIT_UNREACHABLE, err);
-    }
+    return result < 0 ? fail_unclaimed(run, err) : 0;
 }
 
 // Asks the daemon for a slot, and waits for it as long as it was told to.
@@ -159,11 +179,11 @@ static int take_slot(struct supervisor *run, struct error *err)
 {
     struct control_message message;
     if (ask_for_slot(run, err) < 0 && ask_again(run, err) < 0)
-        return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+        return fail_unclaimed(run, err);
     for (;;) {
         if (control_client_receive(run->client, -1, &message, err) < 0) {
             if (ask_again(run, err) < 0)
-                return fail_with(run, RUN_EXIT_UNREACHABLE, err);
+                return fail_unclaimed(run, err);
             continue;
         }
         switch (message.type) {

@@ -39,10 +39,7 @@ void state_desk_free(struct state_desk *desk)
 {
     if (desk == NULL)
         return;
-    for (struct state_holder *holder; (holder = desk->holders) != NULL;) {
-        desk->holders = holder->next;
-        free(holder);
-    }
+    holders_leave(desk);
     for (struct state_question *question; (question = desk->questions) != NULL;) {
         desk->questions = question->next;
         free(question);

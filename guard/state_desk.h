@@ -84,6 +84,10 @@ void holder_renew_in_time(struct state_desk *desk, struct state_holder *holder, 
 // Frees all that it holds, its own key too unless that is to be done yet, and forgets it.
 void holder_end(struct state_desk *desk, struct state_holder *holder);
 
+// The daemon ends: what runs hold stays theirs; who waits for a slot claims again from another
+// daemon. Forgets all of them.
+void holders_leave(struct state_desk *desk);
+
 // Its own key is done: writes that, and tells `peer`.
 void holder_finish(struct state_desk *desk, struct state_holder *holder, struct control_peer *peer);
 

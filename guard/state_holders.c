@@ -94,6 +94,18 @@ void holder_end(struct state_desk *desk, struct state_holder *holder)
     desk_ask(desk, &question, NULL);
 }
 
+void holders_leave(struct state_desk *desk)
+{
+    struct state_holder *next;
+    for (struct state_holder *holder = desk->holders; holder != NULL; holder = next) {
+        next = holder->next;
+        if (holder->phase == HOLDER_WAITING)
+            holder_end(desk, holder);
+        else
+            holder_forget(desk, holder);
+    }
+}
+
 // ---- the own key
 
 void holder_own_claimed(struct state_desk *desk, struct state_holder *holder,

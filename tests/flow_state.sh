@@ -6,9 +6,10 @@
 PGBOUNCER=/usr/sbin/pgbouncer
 umask 077
 echo sk-ant-api03-of-the-account >"$WORK/credential"
-cat >"$WORK/reeve.conf" <<'END'
+SLOTS=8
+cat >"$WORK/reeve.conf" <<END
 [Reeve]
-Slots=8
+Slots=$SLOTS
 TimeZone=America/Los_Angeles
 [Job keyed]
 Key=%J-%Y%m%d
@@ -109,6 +110,26 @@ try_restart() {
     touch "$WORK/over"
     wait "$survivor"
     equal "and is done when it ends" "0 done" "$? $(state_of stays)"
+}
+
+# Who waits for a slot with a key has it again from the next daemon, and is not overtaken meanwhile.
+try_restart_waiting() {
+    local running=() waits i
+    for ((i = 0; i < SLOTS; i++)); do
+        starts "takes-$i" "takes-$i" "until test -e $WORK/free; do sleep 0.05; done"
+        running+=("$STARTED_PID")
+    done
+    "$REEVE" run --wait 5min --key waits -- sh -c 'echo "$REEVE_KEY $REEVE_FENCE"' >"$WORK/waits" 2>"$WORK/waits.err" &
+    waits=$!
+    check "a run with a key waits for a slot" wait_until 20 grep -q 'waiting for a slot' "$WORK/waits.err"
+    stop "$SERVE_PID" TERM
+    check "the daemon starts again" serve "$HERE"
+    check "it waits again" wait_until 20 bash -c "[ \$(grep -c 'waiting for a slot' $WORK/waits.err) = 2 ]"
+    run --key waits -- touch "$WORK/twice"
+    equal "and has its key again" 75 "$CODE"
+    touch "$WORK/free"
+    wait "${running[@]}" "$waits"
+    equal "with the next number" "0 waits 2 done" "$? $(cat "$WORK/waits") $(state_of waits)"
 }
 
 try_inside() {
@@ -269,6 +290,7 @@ try_done
 try_running
 try_takeover
 try_restart
+try_restart_waiting
 try_inside
 try_operator
 if [ -x "$PGBOUNCER" ]; then
