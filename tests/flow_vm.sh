@@ -5,6 +5,7 @@
 # VM_KIND=qemu has it on the distribution's own kernel, emulated. A guest that comes to a stand, or is
 # too slow for its time, says nothing of reeve: it counts as skipped here, and as failed with
 # VM_STRICT=1 (`make check-vm`).
+FLOW_NEEDS=
 . "$(dirname "$0")/lib.sh"
 
 cd "$TOP" || exit 1

@@ -1,13 +1,19 @@
 # What the flow tests share; sourced as `. "$(dirname "$0")/lib.sh"`.
 #
 # $BUILD is the build under test (default build/plain), $REEVE its binary, $WORK a folder of the test's
-# own that goes away with it, together with every process that was started here.
+# own that goes away with it, together with every process that was started here. FLOW_NEEDS= before it says
+# that nothing of $BUILD is used.
 # A flow prints `ok NAME`, `not ok NAME` or `skipped NAME: reason` per test and ends with flow_end.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${BUILD:-build/plain}
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 REEVE=$BUILD/reeve
+for program in ${FLOW_NEEDS-reeve tests/fake_claude}; do
+    [ -x "$BUILD/$program" ] && continue
+    echo "not ok ${0##*/}: there is no $BUILD/$program: run make, with SANITIZE= for that of another BUILD="
+    exit 1
+done
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/reeve-flow.XXXXXX")
 chmod 711 "$WORK" # the private Postgres, as another user, has to get through
 STARTED=()

@@ -2,6 +2,7 @@
 #
 # The first flow, package.sh, installs and configures; the others find what it has left. Agents are
 # scripts in /srv/agents, which write what they see into /srv/seen.
+FLOW_NEEDS=tests/fake_claude
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 CGROUPS=/sys/fs/cgroup
