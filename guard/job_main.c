@@ -3,6 +3,7 @@
 #include "cleanup.h"
 #include "client_options.h"
 #include "command_line.h"
+#include "credential_file.h"
 #include "job_keys.h"
 #include "subcommands.h"
 
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-
-#define FINGERPRINT_MAX 20 // "sha256:" and 12 hex digits
 
 static const char usage[] =
     "usage: reeve job key JOB [OPTION…]\n"
@@ -94,10 +93,8 @@ static void print_keys(const struct job_keys *keys, bool json)
         printf("%-24s %-20s %s\n", "JOB", "FINGERPRINT", "MADE");
     for (size_t i = 0; i < keys->count; i++) {
         const struct job_key *key = &keys->keys[i];
-        char fingerprint[FINGERPRINT_MAX];
-        snprintf(fingerprint, sizeof(fingerprint), "sha256:%02x%02x%02x%02x%02x%02x",
-                 key->digest[0], key->digest[1], key->digest[2], key->digest[3], key->digest[4],
-                 key->digest[5]);
+        char fingerprint[CREDENTIAL_FINGERPRINT_MAX];
+        credential_fingerprint_format(key->digest, fingerprint);
         if (json)
             json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "job", key->job, "fingerprint",
                                                   fingerprint, "made_at", key->made_at));

@@ -230,10 +230,16 @@ int credential_file_read(const char *path, enum credential_type expected,
     return result < 0 ? result : credential_text_read(text, path, expected, secret, err);
 }
 
+void credential_fingerprint_format(const unsigned char digest[static CREDENTIAL_FINGERPRINT_BYTES],
+                                   char text[static CREDENTIAL_FINGERPRINT_MAX])
+{
+    snprintf(text, CREDENTIAL_FINGERPRINT_MAX, "sha256:%02x%02x%02x%02x%02x%02x", digest[0],
+             digest[1], digest[2], digest[3], digest[4], digest[5]);
+}
+
 void credential_fingerprint(const char *secret, char text[static CREDENTIAL_FINGERPRINT_MAX])
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)secret, strlen(secret), digest);
-    snprintf(text, CREDENTIAL_FINGERPRINT_MAX, "sha256:%02x%02x%02x%02x%02x%02x", digest[0],
-             digest[1], digest[2], digest[3], digest[4], digest[5]);
+    credential_fingerprint_format(digest, text);
 }

@@ -13,7 +13,8 @@
 #define CREDENTIAL_FILE_BYTES_MAX 65536
 #define CREDENTIAL_CLIENT_MAX 128
 #define CREDENTIAL_SCOPE_MAX 512
-#define CREDENTIAL_FINGERPRINT_MAX 20 // "sha256:" and 12 hex digits
+#define CREDENTIAL_FINGERPRINT_BYTES 6 // of the SHA-256
+#define CREDENTIAL_FINGERPRINT_MAX 20  // "sha256:" and 12 hex digits
 
 enum credential_type {
     CREDENTIAL_ANY, // only as an expectation: whatever the file holds
@@ -60,3 +61,7 @@ int credential_text_read(const char *text, const char *where, enum credential_ty
 // What may be shown of a secret: the beginning of its SHA-256, which says only whether two are the
 // same.
 void credential_fingerprint(const char *secret, char text[static CREDENTIAL_FINGERPRINT_MAX]);
+
+// The same of a secret of which nothing but the SHA-256 is known.
+void credential_fingerprint_format(const unsigned char digest[static CREDENTIAL_FINGERPRINT_BYTES],
+                                   char text[static CREDENTIAL_FINGERPRINT_MAX]);
