@@ -44,7 +44,8 @@ static void print_usage(FILE *stream)
 // Tokens pass through JSON on their way: what jansson lets go of is wiped.
 static void free_wiped(void *block)
 {
-    explicit_bzero(block, block != NULL ? malloc_usable_size(block) : 0);
+    if (block != NULL)
+        explicit_bzero(block, malloc_usable_size(block));
     free(block);
 }
 

@@ -6,6 +6,7 @@
 #include "state_key.h"
 #include "subcommands.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,7 +201,9 @@ static void print_row(const struct source_state_row *row)
 
 static void print_told(const struct state_command *command, const struct control_state_told *told)
 {
-    static const char *const outcomes[] = {"ok", "done", "held", "free", "invalid", "unreachable"};
+    static const char *const outcomes[SOURCE_STATE_OUTCOMES] = {"ok",   "done",    "held",
+                                                                "free", "invalid", "unreachable"};
+    assert(told->outcome < SOURCE_STATE_OUTCOMES); // as every message that is taken
     if (!command->json) {
         if (told->row_count > 0)
             print_row(&told->rows[0]);

@@ -69,3 +69,17 @@ __attribute__((format(printf, 2, 3))) static inline int error_wrap(struct error 
              (int)(sizeof(err->text) - sizeof(attempted) - 3), cause);
     return err->code;
 }
+
+// The analyzer takes it that -errno may be 0 after a failure, and does not look into functions with
+// variable arguments.
+#ifdef __clang_analyzer__
+static inline int error_below_zero(int code)
+{
+    if (code >= 0)
+        __builtin_unreachable();
+    return code;
+}
+#define error_set(...) error_below_zero(error_set(__VA_ARGS__))
+#define error_set_errno(...) error_below_zero(error_set_errno(__VA_ARGS__))
+#define error_wrap(...) error_below_zero(error_wrap(__VA_ARGS__))
+#endif

@@ -35,7 +35,7 @@ static void origin_keep(struct exchange *exchange, const struct http_head *head)
     char text[ANSWER_ORIGIN_MAX - 8];
     if (head->authority.bytes != NULL)
         host = head->authority;
-    if (host.length > 0 && slice_copy(host, text, sizeof(text)) &&
+    if (host.bytes != NULL && host.length > 0 && slice_copy(host, text, sizeof(text)) &&
         strspn(text, plain) == host.length)
         snprintf(exchange->origin, sizeof(exchange->origin), "http://%s", text);
 }

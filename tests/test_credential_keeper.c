@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -36,8 +37,9 @@ static void pair_put(int64_t lives_ms)
     char text[256];
     snprintf(
         text, sizeof(text),
-        "{\"claudeAiOauth\":{\"accessToken\":\"A1\",\"refreshToken\":\"R1\",\"expiresAt\":%lld}}",
-        (long long)(clock_now_us() / 1000 + lives_ms));
+        "{\"claudeAiOauth\":{\"accessToken\":\"A1\",\"refreshToken\":\"R1\",\"expiresAt\":%" PRId64
+        "}}",
+        clock_now_us() / 1000 + lives_ms);
     text_put(text);
 }
 
