@@ -67,7 +67,8 @@ void units_print_service(const struct config_job *job, const char *program, FILE
             "KillMode=mixed\n"
             "TimeoutStopSec=2min\n"
             "SuccessExitStatus=143\n"
-            "NoNewPrivileges=yes\n",
+            "NoNewPrivileges=yes\n"
+            "InaccessiblePaths=-/run/user\n",
             program);
     print_limits(job, stream);
 }

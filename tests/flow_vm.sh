@@ -10,8 +10,8 @@ FLOW_NEEDS=
 
 cd "$TOP" || exit 1
 kind=${VM_KIND:-uml}
-flows=(package jobs scopes caller restart purge)
-[ -z "${VM_STRICT:-}" ] || flows+=(fleet)
+flows=(package jobs scopes escape caller restart purge)
+[ -z "${VM_STRICT:-}" ] || flows=("${flows[@]/%escape/escape_all}" fleet)
 
 guest() {
     timeout 300 packaging/setup.sh deb "vm-$kind" || return 77

@@ -80,6 +80,9 @@ KillGrace=1s
 Command=setsid --fork sleep 1h
 KillGrace=500ms
 
+[Job manager]
+Command=XDG_RUNTIME_DIR=/run/user/$(id -u) exec systemd-run --user true
+
 [Job slow]
 Command=/srv/agents/ask.sh '{"events": 40, "events_delay_ms": 250}' >/srv/seen/slow
 

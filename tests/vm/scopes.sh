@@ -85,4 +85,21 @@ check "a shell around it in a delegated unit is told of" bash -c \
 systemctl start reeve-cgroup-helper.socket
 check "with the helper even that works" as_service worker Delegate=yes -- sh -c "reeve run --job plain -- true && true"
 check "no cgroup is left" wait_until 10 no_cgroup_is_left
+
+# ---- what the machine does not have is named
+printf '[Slice]\nDisableControllers=pids\n' >/run/systemd/system/bare.slice
+systemctl daemon-reload
+as_service worker Delegate=yes Slice=bare.slice -- reeve run --job plain -- true >"$WORK/said" 2>&1
+equal "where a controller is not delegated, the exit code is 71" 71 $?
+check "and it is said which, and what would help" \
+    grep -q 'the cgroup controller pids is not available in .*/bare.slice/.*Delegate=yes.*--no-cgroup' "$WORK/said"
+printf '[Reeve]\nPressureMax=10%%\n' >"$WORK/pressure.conf"
+reeve config check --config "$WORK/pressure.conf" >"$WORK/said" 2>&1
+said=$?
+if head -n 1 /proc/pressure/memory >/dev/null 2>&1; then
+    equal "PressureMax= is good where the kernel tells of pressure" 0 $said
+else
+    equal "PressureMax= without PSI in the kernel is an error" 78 $said
+    check "which says what to do" grep -q 'does not tell of pressure.*psi=1, or take PressureMax= out' "$WORK/said"
+fi
 guest_end
