@@ -6,13 +6,12 @@
 // end, every live run for its close. The booked room is always there: in the segment in use, or in
 // the next one, already made, of which half is kept for bookings and half for its checkpoint. What
 // would break this is refused with -ENOSPC.
-#include "journal.h"
+#include "journal_state.h"
 
 #include "cleanup.h"
 #include "clock.h"
 #include "journal_checkpoint.h"
 #include "journal_directory.h"
-#include "journal_helper.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,39 +19,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum journal_state {
-    JOURNAL_OPENING,
-    JOURNAL_WRITING,
-    JOURNAL_STRANDED, // there is no segment that can be written to; waits for the next one
-};
-
-struct journal {
-    enum journal_state state;
-    int stranded_code; // why, negative errno
-    struct journal_options options;
-    int directory_fd; // locked
-    uint8_t journal_id[JOURNAL_ID_BYTES];
-    struct journal_helper *helper;
-    struct journal_open_segment current; // its fd is the helper's to close
-    uint64_t offset;                     // of the end of what is written in it
-    struct journal_open_segment next;    // made in advance; number 0: not yet
-    struct journal_live live;
-    uint64_t synced;                // position
-    uint64_t checkpoint_end;        // position, of the segment in use
-    uint32_t acknowledged;          // segments below it may go
-    uint64_t losses;                // failed fdatasyncs
-    struct error problem;           // the helper's
-    struct journal_waiter *waiters; // by position, ascending
-    uint64_t settlement_bytes;      // at most, raw usage apart
-    uint64_t batch_end_bytes;       // at most
-    uint64_t run_close_bytes;       // at most
-    uint64_t segment_end_bytes;     // at most
-    uint8_t buffer[JOURNAL_RECORD_BYTES_MAX];
-};
-
-static void journal_enter(struct journal *journal, enum journal_state state)
+void journal_enter(struct journal *journal, enum journal_state state)
 {
-    assert(state != JOURNAL_OPENING);
+    assert(state != JOURNAL_OPENING && journal->state != JOURNAL_HANDED_OVER);
     journal->state = state;
 }
 
@@ -353,6 +322,8 @@ int journal_append(struct journal *journal, const struct journal_record *record,
 {
     assert(record->type < JOURNAL_ACCOUNT); // the others are the journal's own
     size_t length = 0;
+    if (journal->state == JOURNAL_HANDED_OVER)
+        return journal_forward(journal, record, position, err);
     int result = journal_live_make_room(&journal->live, record, err);
     if (result == 0)
         result = journal_encode(journal, record, &length, err);
@@ -397,7 +368,7 @@ void journal_wait_cancel(struct journal *journal, struct journal_waiter *waiter)
 
 bool journal_is_synced(const struct journal *journal, uint64_t position)
 {
-    return position <= journal->synced;
+    return journal->state == JOURNAL_HANDED_OVER || position <= journal->synced;
 }
 
 int journal_event_fd(const struct journal *journal)
@@ -405,8 +376,7 @@ int journal_event_fd(const struct journal *journal)
     return journal_helper_event_fd(journal->helper);
 }
 
-// Calls the waiters whose wait is over. They may append, wait and cancel.
-static void journal_call_waiters(struct journal *journal, const struct journal_loss *loss)
+void journal_call_waiters(struct journal *journal, const struct journal_loss *loss)
 {
     struct journal_waiter *waiter;
     while ((waiter = journal->waiters) != NULL) {
@@ -423,6 +393,10 @@ static void journal_call_waiters(struct journal *journal, const struct journal_l
 void journal_dispatch(struct journal *journal)
 {
     struct journal_progress progress;
+    if (journal->state == JOURNAL_HANDED_OVER) {
+        journal_call_waiters(journal, &journal->last_loss);
+        return;
+    }
     journal_helper_read(journal->helper, &progress);
     journal->synced = progress.synced;
     journal->problem = progress.problem;
@@ -457,24 +431,30 @@ void journal_read_status(const struct journal *journal, struct journal_status *s
     };
 }
 
-void journal_close(struct journal *journal)
+void journal_stop(struct journal *journal, struct journal_loss *loss)
 {
-    if (journal == NULL)
-        return;
     struct journal_progress progress = {0};
     if (journal->helper != NULL)
-        journal_helper_stop(journal->helper, &progress);
-    journal->helper = NULL;
+        journal_helper_stop(take_pointer(&journal->helper), &progress);
     journal->synced = progress.synced;
-    journal_call_waiters(journal, &progress.loss);
+    *loss = progress.loss;
+    if (journal->next.fd >= 0)
+        close(take_fd(&journal->next.fd));
+    if (journal->directory_fd >= 0)
+        close(take_fd(&journal->directory_fd));
+}
+
+void journal_close(struct journal *journal)
+{
+    struct journal_loss loss;
+    if (journal == NULL)
+        return;
+    journal_stop(journal, &loss);
+    journal_call_waiters(journal, &loss);
     for (struct journal_waiter *waiter; (waiter = journal->waiters) != NULL;) {
         journal->waiters = waiter->next;
         waiter->synced(waiter, -EIO); // the journal was stranded
     }
-    if (journal->next.fd >= 0)
-        close(journal->next.fd);
-    if (journal->directory_fd >= 0)
-        close(journal->directory_fd);
     journal_live_done(&journal->live);
     free(journal);
 }

@@ -72,6 +72,18 @@ int journal_open(struct journal **journal, const struct journal_options *options
 // is allowed.
 void journal_close(struct journal *journal);
 
+// Takes a record to whoever writes the journal now. 0, or a negative errno with `err` set.
+typedef int journal_forward_function(const struct journal_record *record, void *context,
+                                     struct error *err);
+
+// Gives the journal up to another process, which may open it when this returns: what was written is
+// on the disk. The waiters are still called by journal_dispatch(), to be called once. From now on
+// the end of what has been begun (SETTLEMENT, BATCH, OWNED) goes to `forward`, at position 0;
+// everything else is refused: -ESHUTDOWN. Nothing is waited for: what the successor does not hear
+// of it finds open, and charges as an orphan. There is no event fd any more.
+void journal_hand_over(struct journal *journal, journal_forward_function *forward, void *context);
+bool journal_is_handed_over(const struct journal *journal);
+
 // What is open now: reservations and runs. The pointers in it hold until the next append.
 const struct journal_live *journal_live(const struct journal *journal);
 
@@ -97,7 +109,7 @@ void journal_checkpoint_record(struct journal_checkpoint *checkpoint,
 void journal_wait(struct journal *journal, struct journal_waiter *waiter);
 void journal_wait_cancel(struct journal *journal, struct journal_waiter *waiter);
 
-// True when everything up to `position` is on the disk.
+// True when everything up to `position` is on the disk; always, once the journal is handed over.
 bool journal_is_synced(const struct journal *journal, uint64_t position);
 
 // The eventfd to poll for reading, and what to call then.

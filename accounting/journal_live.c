@@ -49,6 +49,14 @@ const struct journal_live_run *journal_live_find_run(const struct journal_live *
     return index == none ? NULL : &live->runs[index];
 }
 
+const struct journal_reservation *
+journal_live_find_reservation(const struct journal_live *live,
+                              const uint8_t exchange_id[static EXCHANGE_ID_BYTES])
+{
+    size_t index = find_reservation(live, exchange_id);
+    return index == none ? NULL : &live->reservations[index];
+}
+
 struct budget_reservation journal_batch_reservation(const struct journal_batch *batch)
 {
     struct budget_reservation reservation = {

@@ -43,3 +43,7 @@ struct budget_reservation journal_batch_reservation(const struct journal_batch *
 // NULL if it is not open.
 const struct journal_live_run *journal_live_find_run(const struct journal_live *live,
                                                      const char *run_id);
+
+const struct journal_reservation *
+journal_live_find_reservation(const struct journal_live *live,
+                              const uint8_t exchange_id[static EXCHANGE_ID_BYTES]);

@@ -118,8 +118,7 @@ static int on_record(const struct journal_record *record, void *context, struct 
     }
 }
 
-static int settle_orphan(struct journal *journal, struct budget *budget,
-                         const struct journal_reservation *reservation, struct error *err)
+struct journal_settlement restore_orphan(const struct journal_reservation *reservation)
 {
     struct journal_settlement settlement = {
         .reserved_at_us = reservation->reserved_at_us,
@@ -142,10 +141,28 @@ static int settle_orphan(struct journal *journal, struct budget *budget,
     settlement.tokens.output = reservation->output_tokens;
     if (reservation->tokens > reservation->output_tokens)
         settlement.tokens.input = reservation->tokens - reservation->output_tokens;
+    return settlement;
+}
+
+static int settle_orphan(struct journal *journal, struct budget *budget,
+                         const struct journal_reservation *reservation, struct error *err)
+{
+    struct journal_settlement settlement = restore_orphan(reservation);
     int result = journal_append(
         journal, &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = &settlement},
         NULL, err);
     return result < 0 ? result : book_settlement(budget, &settlement, err);
+}
+
+// NULL: nobody will settle it.
+static const struct restore_in_flight *find_in_flight(const struct restore_targets *targets,
+                                                      const struct journal_reservation *reservation)
+{
+    for (size_t i = 0; i < targets->in_flight_count; i++)
+        if (memcmp(targets->in_flight[i].exchange_id, reservation->exchange_id,
+                   EXCHANGE_ID_BYTES) == 0)
+            return &targets->in_flight[i];
+    return NULL;
 }
 
 // Holds what the batch has reserved. Its run may have ended long ago.
@@ -159,20 +176,33 @@ static int hold_batch(struct budget *budget, const struct journal_live *live,
     return result;
 }
 
-// Settles what was in flight, one by one, as appending moves the rest; holds what batches have
-// reserved.
-static int settle_what_was_open(struct journal *journal, struct budget *budget,
-                                struct restore_summary *summary, struct error *err)
+// Settles or holds what was in flight. A walk over a copy, as appending moves the rest.
+static int end_reservations(struct journal *journal, const struct restore_targets *targets,
+                            struct restore_summary *summary, struct error *err)
 {
     const struct journal_live *live = journal_live(journal);
-    while (live->reservation_count > 0) {
-        struct journal_reservation reservation = live->reservations[0];
-        int result = settle_orphan(journal, budget, &reservation, err);
+    size_t count = live->reservation_count;
+    cleanup_free struct journal_reservation *reservations = calloc(count, sizeof(*reservations));
+    if (count > 0 && reservations == NULL)
+        return error_set(err, -ENOMEM, "out of memory for what was in flight at the last end");
+    if (count > 0)
+        memcpy(reservations, live->reservations, count * sizeof(*reservations));
+    for (size_t i = 0; i < count; i++) {
+        const struct restore_in_flight *held = find_in_flight(targets, &reservations[i]);
+        int result = held != NULL
+                         ? budget_restore_reservation(targets->budget, &held->reservation, err)
+                         : settle_orphan(journal, targets->budget, &reservations[i], err);
         if (result < 0)
             return error_wrap(err, "settling what was in flight at the last end");
-        summary->orphans++;
-        live = journal_live(journal);
+        summary->in_flight += held != NULL;
+        summary->orphans += held == NULL;
     }
+    return 0;
+}
+
+static int hold_batches(const struct journal_live *live, struct budget *budget,
+                        struct restore_summary *summary, struct error *err)
+{
     for (size_t i = 0; i < live->batch_count; i++) {
         int result = hold_batch(budget, live, &live->batches[i], err);
         if (result < 0)
@@ -198,7 +228,9 @@ int restore(const char *directory, struct restore_targets *targets, struct journ
     if (result < 0)
         return result;
     *summary = (struct restore_summary){.records = found.records, .torn_bytes = found.torn_bytes};
-    result = settle_what_was_open(opened, targets->budget, summary, err);
+    result = end_reservations(opened, targets, summary, err);
+    if (result == 0)
+        result = hold_batches(journal_live(opened), targets->budget, summary, err);
     if (result < 0) {
         journal_close(opened);
         return result;

@@ -115,7 +115,7 @@ bool alert_watch_settled(struct alert_watch *watch, const struct journal_settlem
         return false;
     if (rates != NULL && !settlement->estimated)
         run_add_cache(run, &settlement->tokens, rates);
-    if (settlement->attempt > 1)
+    if (settlement->attempt > 1 || body == NULL)
         return false;
     bool twice = run_has_billed(run, body, settlement->reserved_at_us, apart_us);
     run_keep_billed(run, body, settlement->reserved_at_us);

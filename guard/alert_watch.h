@@ -27,7 +27,8 @@ void alert_watch_free(struct alert_watch *watch);
 
 // An exchange has settled. True, and how far the two were apart, if the same body was sent by the
 // same run less than DUPLICATE_US before or after and both were billed; what a client repeats as a
-// retry is no duplicate. `rates` (may be NULL) are of the model that answered.
+// retry is no duplicate, nor is a `body` that is not known, NULL. `rates` (may be NULL) are of the
+// model that answered.
 bool alert_watch_settled(struct alert_watch *watch, const struct journal_settlement *settlement,
                          const struct body_hash *body, const struct price_rates *rates,
                          int64_t *apart_us);

@@ -8,6 +8,7 @@
 #include "control_message.h"
 #include "error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -36,6 +37,18 @@ int control_server_new(struct control_server **server, struct event_base *base, 
 
 // Drops all peers without a call, unlinks the socket that it made and frees. NULL is allowed.
 void control_server_free(struct control_server *server);
+
+// The listening socket, which stays the server's; and whether the server has made its file, to
+// remove it at the end.
+int control_server_listening_fd(const struct control_server *server);
+bool control_server_owns_file(const struct control_server *server);
+
+// A successor has the listening socket, and the file: closes it, and drops all peers but `kept`
+// (may be NULL) without a call. From that one nothing is received any more.
+void control_server_hand_over(struct control_server *server, const struct control_peer *kept);
+
+// The listening socket was passed by a predecessor that had made its file: it is the server's now.
+void control_server_own_file(struct control_server *server);
 
 // Queues a message. A peer that cannot take it is dropped from the event loop, later.
 void control_peer_send(struct control_peer *peer, const struct control_message *message);

@@ -170,6 +170,10 @@ static const struct field_table message_fields[] = {
     [CONTROL_STATE_TOLD] = TABLE(WORD(control_state_told, outcome, SOURCE_STATE_OUTCOMES),
                                  TEXT(control_state_told, text), TEXT(control_state_told, result),
                                  LIST(control_state_told, rows, row_count, state_row_fields)),
+    [CONTROL_RELOAD] = {0, NULL},
+    [CONTROL_RELOADED] =
+        TABLE(INTEGER(control_reloaded, pid_before), INTEGER(control_reloaded, pid),
+              INTEGER(control_reloaded, exchanges_in_flight)),
 };
 
 static const struct field_table *table_of_type(uint64_t type)

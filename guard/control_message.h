@@ -50,6 +50,8 @@ enum control_type {
     CONTROL_PAGE_LINK,       // daemon → client: this works once
     CONTROL_STATE_ASK,       // client, supervisor → daemon: claim that key, it is done, …
     CONTROL_STATE_TOLD,      // daemon → client, supervisor
+    CONTROL_RELOAD,          // client → daemon: let a new daemon take over
+    CONTROL_RELOADED,        // the daemon that was asked → client: it has
 };
 
 enum control_refusal {
@@ -303,6 +305,12 @@ struct control_state_told {
     size_t row_count;
 };
 
+struct control_reloaded {
+    int64_t pid_before;
+    int64_t pid;
+    int64_t exchanges_in_flight; // that the one before still finishes
+};
+
 struct control_message {
     enum control_type type;
     union {
@@ -327,6 +335,7 @@ struct control_message {
         struct control_page_link page_link;
         struct control_state_ask state_ask;
         struct control_state_told state_told;
+        struct control_reloaded reloaded;
     };
 };
 

@@ -241,6 +241,54 @@ void control_server_free(struct control_server *server)
     free(server);
 }
 
+static void ignore_message(struct control_peer *peer, const struct control_message *message,
+                           void *context)
+{
+    (void)peer;
+    (void)message;
+    (void)context;
+}
+
+static void ignore_end(struct control_peer *peer, void *context)
+{
+    (void)peer;
+    (void)context;
+}
+
+int control_server_listening_fd(const struct control_server *server)
+{
+    return evconnlistener_get_fd(server->listener);
+}
+
+bool control_server_owns_file(const struct control_server *server)
+{
+    return server->socket_file.st_ino != 0;
+}
+
+void control_server_hand_over(struct control_server *server, const struct control_peer *kept)
+{
+    server->socket_file = (struct stat){0};
+    server->handlers = (struct control_handlers){.received = ignore_message, .gone = ignore_end};
+    evconnlistener_free(take_pointer(&server->listener));
+    for (struct control_peer **link = &server->peers; *link != NULL;) {
+        struct control_peer *peer = *link;
+        if (peer == kept) {
+            link = &peer->next;
+            continue;
+        }
+        *link = peer->next;
+        server->peer_count--;
+        bufferevent_free(peer->stream);
+        free(peer);
+    }
+}
+
+void control_server_own_file(struct control_server *server)
+{
+    if (lstat(server->address.sun_path, &server->socket_file) != 0)
+        server->socket_file = (struct stat){0};
+}
+
 static void wipe_frame(const void *frame, size_t length, void *context)
 {
     explicit_bzero(context, length);

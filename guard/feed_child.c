@@ -179,6 +179,12 @@ void feed_child_free(struct feed_child *child)
     free(child);
 }
 
+void feed_child_let_go(struct feed_child *child)
+{
+    child_stop(child);
+    event_del(child->restart);
+}
+
 void feed_child_wake(struct feed_child *child)
 {
     if (child->link.fd >= 0)

@@ -17,6 +17,9 @@ int feed_child_new(struct feed_child **child, struct event_base *base,
 // Closes the feed's socket, which ends it, and waits for it. NULL is allowed.
 void feed_child_free(struct feed_child *child);
 
+// A successor has a feed of its own: closes the feed's socket, which ends it, and does not wait.
+void feed_child_let_go(struct feed_child *child);
+
 // Tells it that the journal has grown.
 void feed_child_wake(struct feed_child *child);
 

@@ -20,6 +20,7 @@ static const struct subcommand subcommands[] = {
     {"run", run_main, "run a command behind the proxy, in its own cgroup"},
     {"status", status_main, "live runs, slots, ceilings, credentials, ledger"},
     {"kill", kill_main, "end a run"},
+    {"reload", reload_main, "have the daemon started anew, unnoticed"},
     {"report", report_main, "what was spent, by day, job, model, run or credential"},
     {"state", state_main, "keys of work between runs: claim, done, release, get, list"},
     {"ledger", ledger_main, "look after the books: status, verify, export, move"},

@@ -9,6 +9,7 @@
 #include "curl_loop.h"
 #include "exchange.h"
 #include "feed_child.h"
+#include "handover.h"
 #include "job_keys.h"
 #include "journal.h"
 #include "log.h"
@@ -32,6 +33,8 @@
 #include "serve_state.h"
 #include "server.h"
 #include "subcommands.h"
+#include "succession.h"
+#include "successor_start.h"
 #include "upstream.h"
 
 #include <event2/event.h>
@@ -57,37 +60,49 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     bool done = serve->proxy.exchange_count == 0 && server_is_idle(serve->server) &&
-                !serve_credentials_are_refreshing(serve->credentials);
+                !serve_credentials_are_refreshing(serve->credentials) &&
+                !succession_has_predecessor(serve->succession);
     if (done || --serve->drain_ticks_left <= 0)
         event_base_loopexit(serve->base, NULL);
 }
 
-// The first signal drains, the second one ends at once.
+void serve_drain(struct serve *serve, enum serve_phase phase)
+{
+    serve->phase = phase;
+    serve->drain_ticks_left = DRAIN_MAX_S * DRAIN_TICKS_PER_S;
+    event_add(serve->drain, &(struct timeval){.tv_usec = 1000000 / DRAIN_TICKS_PER_S});
+}
+
+// The first signal drains, the second one ends at once. A successor's end is no reason to hurry.
 static void on_signal(evutil_socket_t signal_number, short what, void *context)
 {
     struct serve *serve = context;
     (void)what;
-    if (serve->draining) {
-        event_base_loopexit(serve->base, NULL);
-        return;
-    }
-    serve->draining = true;
-    serve->drain_ticks_left = DRAIN_MAX_S * DRAIN_TICKS_PER_S;
     log_event(LOG_NOTICE, "stopping", "signal", log_int(signal_number), "exchanges",
-              log_int(serve->proxy.exchange_count), NULL);
-    sd_notify(0, "STOPPING=1");
-    server_stop(serve->server);
-    event_add(serve->drain, &(struct timeval){.tv_usec = 1000000 / DRAIN_TICKS_PER_S});
-    on_drain(-1, 0, serve);
+              log_int((int64_t)serve->proxy.exchange_count), NULL);
+    switch (serve->phase) {
+    case SERVE_SERVING:
+        handover_call_off(serve);
+        sd_notify(0, "STOPPING=1");
+        server_stop(serve->server);
+        serve_drain(serve, SERVE_STOPPING);
+        on_drain(-1, 0, serve);
+        break;
+    case SERVE_FINISHING:
+        serve->phase = SERVE_STOPPING;
+        break;
+    case SERVE_STOPPING:
+        event_base_loopexit(serve->base, NULL);
+        break;
+    }
 }
 
 // ---- start, in the order of what needs what
 
-// Prices, budget and journal: what has been spent, and what it costs to spend more.
+// Prices and budget: what it costs to spend more.
 static int accounting_open(struct serve *serve, struct error *err)
 {
     const struct config_reeve *options = &serve->config.reeve;
-    struct restore_summary summary;
     int result = options->prices != NULL
                      ? price_table_load_file(&serve->prices, options->prices, err)
                      : price_table_load_builtin(&serve->prices, err);
@@ -105,20 +120,27 @@ static int accounting_open(struct serve *serve, struct error *err)
     serve_alerts_restore(serve->alerts, &serve->restored);
     ownership_restore(serve->ownership, &serve->restored);
     serve_page_restore(serve->page, &serve->restored);
-    if (result == 0)
-        result =
-            restore(serve->paths.journal_dir, &serve->restored, &serve->journal, &summary, err);
+    // Categories of refusal that are not billed are prices too.
+    price_free_refusals(serve->prices, clock_now_us(), serve->free_refusals,
+                        sizeof(serve->free_refusals));
+    return 0;
+}
+
+// The journal: what has been spent.
+static int journal_restore(struct serve *serve, struct error *err)
+{
+    struct restore_summary summary;
+    succession_read_in_flight(serve->succession, &serve->restored);
+    int result =
+        restore(serve->paths.journal_dir, &serve->restored, &serve->journal, &summary, err);
     if (result == 0)
         result = serve_ceilings_set(serve->budget, &serve->config, err);
     if (result < 0)
         return result;
     if (summary.records > 0 || summary.torn_bytes > 0)
         log_event(LOG_NOTICE, "restored", "records", log_int(summary.records), "orphans",
-                  log_int(summary.orphans), "runs", log_int(summary.runs), "torn_bytes",
-                  log_int(summary.torn_bytes), NULL);
-    // Categories of refusal that are not billed are prices too.
-    price_free_refusals(serve->prices, clock_now_us(), serve->free_refusals,
-                        sizeof(serve->free_refusals));
+                  log_int(summary.orphans), "in_flight", log_int(summary.in_flight), "runs",
+                  log_int(summary.runs), "torn_bytes", log_int(summary.torn_bytes), NULL);
     return 0;
 }
 
@@ -237,6 +259,8 @@ static int guard_open(struct serve *serve, struct error *err)
                                         .context = serve,
                                     },
                                     err);
+    if (result == 0 && serve->owns_control_file)
+        control_server_own_file(serve->control);
     if (result == 0)
         result = serve_alerts_start(serve->alerts,
                                     &(struct serve_alerts_options){
@@ -309,15 +333,23 @@ static int serve_open(struct serve *serve, const struct serve_options *options, 
         result = upstream_open_pool(serve, err);
     if (result == 0)
         result = credentials_open(serve, options, err);
+    if (result == 0) // what can fail for want of a person's care is behind us
+        result = succession_take(serve->succession, serve->paths.journal_dir, &serve->sockets,
+                                 &serve->owns_control_file, err);
     if (result == 0)
-        serve_caller_open(&serve->caller, &serve->config, serve->alerts);
-    if (result == 0)
-        result = proxy_open(serve, err);
+        result = journal_restore(serve, err);
+    if (result < 0)
+        return result;
+    serve_credentials_wake(serve->credentials);
+    serve_caller_open(&serve->caller, &serve->config, serve->alerts);
+    result = proxy_open(serve, err);
     if (result == 0)
         result = guard_open(serve, err);
     if (result == 0)
         result = events_open(serve, err);
-    return result;
+    return result == 0
+               ? succession_start(serve->succession, serve->base, &serve->proxy, serve->server, err)
+               : result;
 }
 
 // The reverse order; every part may be missing.
@@ -347,6 +379,8 @@ static void serve_close(struct serve *serve)
     serve_alerts_free(serve->alerts);
     serve_page_free(serve->page);
     price_table_free(serve->prices);
+    handover_free(serve->handover);
+    succession_free(serve->succession);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);
@@ -374,20 +408,28 @@ int serve_main(int argc, char **argv)
     struct serve_options options;
     struct error err;
     int code = EX_OK;
+    int predecessor_fd = successor_find_predecessor();
     if (!serve_options_parse(&options, argc, argv, &code))
         return code;
-    process_set_up();
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     struct serve *serve = calloc(1, sizeof(*serve));
     if (serve == NULL)
         return EX_OSERR;
-    int result = serve_open(serve, &options, &err);
+    successor_find_program(serve->program);
+    serve->arguments = argv - 1; // as main() has got them
+    process_set_up();
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int result = succession_new(&serve->succession, predecessor_fd, &err);
+    if (result == 0)
+        result = serve_open(serve, &options, &err);
     if (result == 0) {
         log_event(LOG_NOTICE, "ready", "listen", server_address(serve->server), "upstream",
                   serve->config.reeve.upstream, "state", serve->paths.state_dir, NULL);
-        sd_notify(0, "READY=1");
+        if (!succession_has_predecessor(serve->succession)) // else that one tells systemd
+            sd_notify(0, "READY=1");
         event_base_dispatch(serve->base);
+        code = serve->exit_code;
     } else {
+        succession_fail(serve->succession, &err);
         fprintf(stderr, "reeve serve: %s\n", err.text);
         code =
             result == -EINVAL || result == -EACCES || result == -EPERM ? EX_CONFIG : EX_UNAVAILABLE;

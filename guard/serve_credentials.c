@@ -2,6 +2,7 @@
 
 #include "serve_credentials.h"
 
+#include "cleanup.h"
 #include "credential_control.h"
 #include "credential_keeper.h"
 #include "credential_set.h"
@@ -81,8 +82,10 @@ int serve_credentials_new(struct serve_credentials **credentials,
     int result = made->sticky != NULL
                      ? keeper_open(made, options, err)
                      : error_set(err, -ENOMEM, "out of memory for the credentials");
-    if (result == 0)
+    if (result == 0) {
+        credential_keeper_rest(made->keeper);
         result = set_open(made, options, err);
+    }
     if (result == 0 && (made->control = credential_control_new(made->keeper, made->set)) == NULL)
         result = error_set(err, -ENOMEM, "out of memory for the credentials");
     if (result < 0) {
@@ -102,6 +105,19 @@ void serve_credentials_free(struct serve_credentials *credentials)
     credential_keeper_free(credentials->keeper);
     sticky_free(credentials->sticky);
     free(credentials);
+}
+
+void serve_credentials_wake(struct serve_credentials *credentials)
+{
+    credential_set_reload(credentials->set); // a predecessor may have renewed one meanwhile
+    credential_keeper_wake(credentials->keeper);
+}
+
+void serve_credentials_hand_over(struct serve_credentials *credentials)
+{
+    credential_control_free(take_pointer(&credentials->control));
+    credential_set_free(take_pointer(&credentials->set));
+    credential_keeper_rest(credentials->keeper);
 }
 
 struct credential_keeper *serve_credentials_keeper(struct serve_credentials *credentials)

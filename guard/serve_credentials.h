@@ -31,9 +31,16 @@ struct serve_credentials_options {
     struct proxy *proxy;         // its exchanges are woken when there is something to serve them
 };
 
+// Reads them, and leaves them alone until serve_credentials_wake().
 int serve_credentials_new(struct serve_credentials **credentials,
                           const struct serve_credentials_options *options, struct error *err);
 void serve_credentials_free(struct serve_credentials *credentials); // NULL is allowed
+
+// Begins to look after them, as they are now. To be called once.
+void serve_credentials_wake(struct serve_credentials *credentials);
+
+// A successor looks after them from now on. No refresh is under way, and nobody asks any more.
+void serve_credentials_hand_over(struct serve_credentials *credentials);
 
 // For the proxy; they stay the part's.
 struct credential_keeper *serve_credentials_keeper(struct serve_credentials *credentials);

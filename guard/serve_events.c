@@ -7,6 +7,7 @@
 #include "cgroup_helper_client.h"
 #include "exchange.h"
 #include "feed_child.h"
+#include "handover.h"
 #include "job_keys.h"
 #include "log.h"
 #include "metrics.h"
@@ -18,6 +19,7 @@
 #include "serve_status.h"
 #include "server.h"
 #include "state.h"
+#include "succession.h"
 
 void serve_on_journal_ready(evutil_socket_t fd, short what, void *context)
 {
@@ -53,6 +55,7 @@ void serve_on_run_opened(struct live_run *run, void *context)
     struct serve *serve = context;
     struct error err;
     state_desk_run_opened(serve->state, run);
+    succession_run_opened(serve->succession, run);
     run->policy = serve_ceilings_policy(&serve->config, run->job);
     if (serve_ceilings_set_run(serve->budget, run, &err) == 0)
         return;
@@ -72,6 +75,7 @@ void serve_on_run_cancel(struct live_run *run, void *context)
 {
     struct serve *serve = context;
     exchange_cancel_run(&serve->proxy, run);
+    succession_cancel_run(serve->succession, run);
 }
 
 // A supervisor in a scope of the root helper's can be killed with its run. Of others systemd, or
@@ -150,17 +154,19 @@ enum identify_outcome serve_on_job_key(struct slice key, struct live_run **run, 
 void serve_fill_status(struct status *status, void *context)
 {
     struct serve *serve = context;
-    serve_status_fill(status, &(struct serve_status_sources){
-                                  .config = &serve->config,
-                                  .listen = server_address(serve->server),
-                                  .started_at_us = serve->started_at_us,
-                                  .exchanges_in_flight = serve->proxy.exchange_count,
-                                  .registry = serve->registry,
-                                  .credentials = serve_credentials_pool(serve->credentials),
-                                  .budget = serve->budget,
-                                  .feed = feed_child_report(serve->feed),
-                                  .zone = serve_page_zone(serve->page),
-                              });
+    serve_status_fill(status,
+                      &(struct serve_status_sources){
+                          .config = &serve->config,
+                          .listen = server_address(serve->server),
+                          .started_at_us = serve->started_at_us,
+                          .exchanges_in_flight = serve->proxy.exchange_count +
+                                                 succession_count_in_flight(serve->succession),
+                          .registry = serve->registry,
+                          .credentials = serve_credentials_pool(serve->credentials),
+                          .budget = serve->budget,
+                          .feed = feed_child_report(serve->feed),
+                          .zone = serve_page_zone(serve->page),
+                      });
 }
 
 void serve_on_control(struct control_peer *peer, const struct control_message *message,
@@ -171,7 +177,8 @@ void serve_on_control(struct control_peer *peer, const struct control_message *m
         state_desk_receive(serve->state, peer, message) ||
         serve_credentials_receive(serve->credentials, peer, message) ||
         run_registry_receive(serve->registry, peer, message) ||
-        serve_page_receive(serve->page, peer, message))
+        serve_page_receive(serve->page, peer, message) ||
+        handover_receive_control(serve, peer, message))
         return;
     if (message->type != CONTROL_STATUS) {
         control_peer_refuse(peer, CONTROL_INVALID, "the daemon does not take this message");
@@ -191,4 +198,5 @@ void serve_on_control_gone(struct control_peer *peer, void *context)
     state_desk_peer_gone(serve->state, peer);
     run_registry_peer_gone(serve->registry, peer);
     serve_credentials_peer_gone(serve->credentials, peer);
+    handover_peer_gone(serve, peer);
 }

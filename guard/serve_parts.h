@@ -19,8 +19,20 @@
 
 #define SERVE_REFUSALS_MAX 512
 
-// What lives as long as the daemon. NULL: not open yet.
+enum serve_phase {
+    SERVE_SERVING,
+    SERVE_FINISHING, // a successor serves: what is under way ends, then the process does
+    SERVE_STOPPING,  // what is under way ends; the next signal ends it at once
+};
+
+// What lives as long as the daemon. NULL: not open yet, or handed over.
 struct serve {
+    enum serve_phase phase;
+    int exit_code;
+    char program[PATH_MAX]; // that is started to succeed this one, with
+    char **arguments;       // these
+    struct handover *handover;
+    struct succession *succession;
     struct config config;
     struct paths paths;
     struct passed_sockets sockets;
@@ -49,8 +61,11 @@ struct serve {
     char free_refusals[SERVE_REFUSALS_MAX];
     int64_t started_at_us;
     int drain_ticks_left;
-    bool draining;
+    bool owns_control_file; // a predecessor has made it
 };
+
+// Nothing new is taken: what is under way ends, then the process does.
+void serve_drain(struct serve *serve, enum serve_phase phase);
 
 // The callbacks that the parts are given at their start; `context` is the struct serve. What they
 // take and give is said where each is declared: journal.h, feed_child.h, proxy.h, run_registry.h,

@@ -6,6 +6,7 @@
 int serve_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int kill_main(int argc, char **argv);
+int reload_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int state_main(int argc, char **argv);

@@ -2,6 +2,7 @@
 
 #include "agent_state.h"
 
+#include "agent_pass.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "exchange.h"
@@ -416,11 +417,23 @@ static void agent_consume_kept(struct agent *agent, const char *bytes, size_t le
         explicit_bzero(input, capacity);
 }
 
+void agent_take(struct agent *agent, char *bytes, size_t length)
+{
+    if (agent->input_length > 0)
+        agent_consume_kept(agent, bytes, length);
+    else
+        agent_consume(agent, bytes, length);
+}
+
 void agent_on_readable(evutil_socket_t fd, short what, void *context)
 {
     struct agent *agent = context;
     struct agents *agents = agent->agents;
     ssize_t got = 0;
+    if (agent_is_to_pass(agent)) { // with what is still to be read
+        agent_pass(agent);
+        return;
+    }
     if ((what & EV_READ) == 0) {
         agent_consume_kept(agent, NULL, 0);
         return;
@@ -436,9 +449,7 @@ void agent_on_readable(evutil_socket_t fd, short what, void *context)
         agent->lingered_bytes += got;
         if (agent->lingered_bytes > LINGER_BYTES_MAX)
             agent_close(agent);
-    } else if (agent->input_length > 0) {
-        agent_consume_kept(agent, agents->buffer, (size_t)got);
     } else {
-        agent_consume(agent, agents->buffer, (size_t)got);
+        agent_take(agent, agents->buffer, (size_t)got);
     }
 }

@@ -61,6 +61,9 @@ struct agents {
     char buffer[AGENT_READ_BYTES]; // of whichever connection is at work
 };
 
+// Uses bytes that it has sent. They are changed.
+void agent_take(struct agent *agent, char *bytes, size_t length);
+
 // The events of its socket.
 void agent_on_readable(evutil_socket_t fd, short what, void *agent);
 void agent_on_writable(evutil_socket_t fd, short what, void *agent);

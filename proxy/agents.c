@@ -2,7 +2,9 @@
 
 #include "agents.h"
 
+#include "agent_pass.h"
 #include "agent_state.h"
+#include "cleanup.h"
 #include "clock.h"
 #include "metrics.h"
 #include "proxy.h"
@@ -58,13 +60,14 @@ int agents_new(struct agents **agents, struct event_base *base, struct proxy *pr
     return 0;
 }
 
-void agents_accept(struct agents *agents, int fd)
+// NULL, and the socket closed, when out of memory.
+static struct agent *agent_new(struct agents *agents, int fd)
 {
     struct agent *agent = calloc(1, sizeof(*agent));
     int on = 1;
     if (agent == NULL) {
         close(fd);
-        return;
+        return NULL;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     agent->agents = agents;
@@ -76,6 +79,12 @@ void agents_accept(struct agents *agents, int fd)
                  agent);
     event_assign(&agent->writable, agents->base, fd, EV_WRITE, agent_on_writable, agent);
     event_add(&agent->readable, NULL);
+    return agent;
+}
+
+void agents_accept(struct agents *agents, int fd)
+{
+    agent_new(agents, fd);
 }
 
 void agents_sweep(struct agents *agents)
@@ -103,19 +112,61 @@ static bool has_request_on_its_way(const struct agent *agent)
     return is_new || recv(agent->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-void agents_stop(struct agents *agents)
+// One that is between two requests, while no more are to come.
+static void agent_stop(struct agent *agent)
 {
     int64_t patience_us = clock_monotonic_us() + STOP_PATIENCE_US;
+    if (agent->state != AGENT_HEAD || agent->input_length > 0)
+        return;
+    if (!has_request_on_its_way(agent))
+        agent_close(agent);
+    else if (agent->deadline_us > patience_us)
+        agent->deadline_us = patience_us;
+}
+
+void agents_stop(struct agents *agents)
+{
     agents->stopping = true;
     for (struct agent *agent = LIST_FIRST(&agents->open), *next; agent != NULL; agent = next) {
         next = LIST_NEXT(agent, link);
-        if (agent->state != AGENT_HEAD || agent->input_length > 0)
-            continue;
-        if (!has_request_on_its_way(agent))
-            agent_close(agent);
-        else if (agent->deadline_us > patience_us)
-            agent->deadline_us = patience_us;
+        agent_stop(agent);
     }
+}
+
+// Takes what is in the file, as if it had been read from the socket.
+static void agent_take_file(struct agent *agent, int fd)
+{
+    char *buffer = agent->agents->buffer;
+    ssize_t got;
+    for (off_t offset = 0; agent->state != AGENT_CLOSED; offset += got) {
+        got = pread(fd, buffer, AGENT_READ_BYTES, offset);
+        if (got == 0)
+            return;
+        if (got < 0)
+            agent_close(agent);
+        else
+            agent_take(agent, buffer, (size_t)got);
+    }
+}
+
+void agents_adopt(struct agents *agents, const struct agent_parts *parts)
+{
+    struct agent *agent = agent_new(agents, parts->fd);
+    cleanup_fd int rest_fd = parts->rest_fd;
+    struct slice left = parts->bytes;
+    if (agent == NULL)
+        return;
+    agent->keep_alive = true; // it has been served, or has sent something
+    while (left.length > 0 && agent->state != AGENT_CLOSED) {
+        size_t length = left.length < AGENT_READ_BYTES ? left.length : AGENT_READ_BYTES;
+        memcpy(agents->buffer, left.bytes, length);
+        left = (struct slice){left.bytes + length, left.length - length};
+        agent_take(agent, agents->buffer, length);
+    }
+    if (rest_fd >= 0)
+        agent_take_file(agent, rest_fd);
+    if (agents->stopping)
+        agent_stop(agent);
 }
 
 void agents_free(struct agents *agents)

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+struct agent_parts;
 struct agents;
 struct event_base;
 struct proxy;
@@ -18,6 +19,10 @@ void agents_free(struct agents *agents);
 
 // Serves the connected, non-blocking socket `fd`, which is taken over in any case.
 void agents_accept(struct agents *agents, int fd);
+
+// Goes on with a connection that a predecessor has passed on, see agent_pass.h; both descriptors
+// are taken over in any case.
+void agents_adopt(struct agents *agents, const struct agent_parts *parts);
 
 // Closes whoever has let a deadline pass. To be called every second or so.
 void agents_sweep(struct agents *agents);

@@ -4,6 +4,7 @@
 
 #include "batch_account.h"
 #include "batch_fetch.h"
+#include "cleanup.h"
 #include "clock.h"
 #include "journal.h"
 #include "log.h"
@@ -240,12 +241,18 @@ void batches_free(struct batches *batches)
 {
     if (batches == NULL)
         return;
+    batches_hand_over(batches);
+    free(batches);
+}
+
+void batches_hand_over(struct batches *batches)
+{
     if (batches->fetch != NULL)
-        batch_fetch_cancel(batches->fetch);
+        batch_fetch_cancel(take_pointer(&batches->fetch));
+    batches->current = NULL;
     for (struct batch *batch; (batch = TAILQ_FIRST(&batches->open)) != NULL;)
         batch_remove(batches, batch);
     event_del(&batches->timer);
-    free(batches);
 }
 
 size_t batches_count(const struct batches *batches)
@@ -262,7 +269,6 @@ int batches_adopt(struct batches *batches, const struct admission *admission, st
                   const char *credential, struct error *err)
 {
     const struct budget_reservation *reservation = &admission->reservation;
-    struct error journal_err;
     struct journal_batch record = {
         .reserved_at_us = reservation->reserved_at_us,
         .requests = reservation->held.of[BUDGET_REQUESTS],
@@ -277,13 +283,20 @@ int batches_adopt(struct batches *batches, const struct admission *admission, st
     memcpy(record.job, reservation->job, sizeof(record.job));
     memcpy(record.model, admission->model, sizeof(record.model));
     snprintf(record.credential, sizeof(record.credential), "%s", credential);
-    int result = batch_add(batches, &record, reservation, err);
+    return batches_take_over(batches, &record, reservation, err);
+}
+
+int batches_take_over(struct batches *batches, const struct journal_batch *record,
+                      const struct budget_reservation *reservation, struct error *err)
+{
+    struct journal *journal = batches->proxy->journal;
+    struct error journal_err;
+    int result = journal_is_handed_over(journal) ? 0 : batch_add(batches, record, reservation, err);
     if (result < 0)
         return result;
-    if (journal_append(batches->proxy->journal,
-                       &(struct journal_record){.type = JOURNAL_BATCH, .batch = &record}, NULL,
-                       &journal_err) < 0) // room was booked: the disk is failing
-        log_event(LOG_CRIT, "batch_not_journaled", "batch", record.batch_id, "error",
+    if (journal_append(journal, &(struct journal_record){.type = JOURNAL_BATCH, .batch = record},
+                       NULL, &journal_err) < 0) // room was booked: the disk is failing
+        log_event(LOG_CRIT, "batch_not_journaled", "batch", record->batch_id, "error",
                   journal_err.text, NULL);
     return 0;
 }

@@ -40,5 +40,12 @@ bool batches_have_room(const struct batches *batches);
 int batches_adopt(struct batches *batches, const struct admission *admission, struct slice id,
                   const char *credential, struct error *err);
 
+// The same of a batch that a predecessor has had made; `record` says it all.
+int batches_take_over(struct batches *batches, const struct journal_batch *record,
+                      const struct budget_reservation *reservation, struct error *err);
+
+// A successor follows them from now on; those that are still being made go to it by the journal.
+void batches_hand_over(struct batches *batches);
+
 // Asks for the batch's results at once, as somebody is interested. False: it is not open.
 bool batches_hurry(struct batches *batches, struct slice id);

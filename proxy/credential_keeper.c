@@ -23,8 +23,14 @@ struct errand {
     TAILQ_HEAD(keeper_waiters, keeper_waiter) waiters;
 };
 
+enum keeper_state {
+    KEEPER_WORKING,
+    KEEPER_RESTING, // nothing is begun
+};
+
 struct credential_keeper {
     struct credential_keeper_options options;
+    enum keeper_state state;
     struct refresh_tools tools;
     struct credential_pool *pool;
     LIST_HEAD(errands, errand) errands;
@@ -234,6 +240,8 @@ static int64_t attend_one(struct credential_keeper *keeper, struct credential *c
 static void attend(struct credential_keeper *keeper)
 {
     int64_t now = now_ms(), due_ms = INT64_MAX;
+    if (keeper->state == KEEPER_RESTING)
+        return;
     for (size_t i = 0; i < credential_pool_count(keeper->pool); i++) {
         int64_t each_ms = attend_one(keeper, credential_pool_at(keeper->pool, i), now);
         due_ms = each_ms < due_ms ? each_ms : due_ms;
@@ -284,7 +292,7 @@ struct credential_pick credential_keeper_pick(struct credential_keeper *keeper,
 static void doubt(struct credential_keeper *keeper, struct credential *credential)
 {
     struct errand *errand;
-    if (credential_is_alive(credential) &&
+    if (keeper->state == KEEPER_WORKING && credential_is_alive(credential) &&
         now_ms() - credential->checked_at_ms >= CREDENTIAL_CHECK_INTERVAL_MS)
         check_begin(keeper, credential, &errand, NULL);
 }
@@ -300,7 +308,8 @@ static bool unauthorized(struct credential_keeper *keeper, struct credential *cr
     bool is_fresh = credential->obtained_at_ms > 0 &&
                     (credential->secret_served_number != secret_number ||
                      (is_free && now_ms() - credential->obtained_at_ms < CREDENTIAL_FRESH_MS));
-    if (!credential_is_alive(credential) || !credential_is_refreshable(credential) || is_fresh) {
+    if (!credential_is_alive(credential) || !credential_is_refreshable(credential) || is_fresh ||
+        keeper->state == KEEPER_RESTING) {
         doubt(keeper, credential);
         return false;
     }
@@ -396,10 +405,8 @@ int credential_keeper_new(struct credential_keeper **keeper,
     return 0;
 }
 
-void credential_keeper_free(struct credential_keeper *keeper)
+static void drop_errands(struct credential_keeper *keeper)
 {
-    if (keeper == NULL)
-        return;
     for (struct errand *errand; (errand = LIST_FIRST(&keeper->errands)) != NULL;) {
         if (errand->refresh != NULL)
             credential_refresh_cancel(errand->refresh);
@@ -407,6 +414,27 @@ void credential_keeper_free(struct credential_keeper *keeper)
             credential_check_cancel(errand->check);
         errand_free(errand);
     }
+}
+
+void credential_keeper_rest(struct credential_keeper *keeper)
+{
+    keeper->state = KEEPER_RESTING;
+    drop_errands(keeper);
+    event_del(keeper->timer);
+    event_del(keeper->changed);
+}
+
+void credential_keeper_wake(struct credential_keeper *keeper)
+{
+    keeper->state = KEEPER_WORKING;
+    credential_keeper_filled(keeper);
+}
+
+void credential_keeper_free(struct credential_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    drop_errands(keeper);
     off_loop_free(keeper->tools.off_loop);
     if (keeper->timer != NULL)
         event_free(keeper->timer);

@@ -34,6 +34,12 @@ struct credential_keeper_options {
 int credential_keeper_new(struct credential_keeper **keeper,
                           const struct credential_keeper_options *options, struct error *err);
 
+// Drops what is under way, and begins nothing more: another process looks after the credentials,
+// before this one does or after it. Exchanges may go on; nobody waits for a check. And the end of
+// that.
+void credential_keeper_rest(struct credential_keeper *keeper);
+void credential_keeper_wake(struct credential_keeper *keeper);
+
 // Drops what is under way. Nobody may hold a credential any more. NULL is allowed.
 void credential_keeper_free(struct credential_keeper *keeper);
 

@@ -4,6 +4,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "exchange_pass.h"
 #include "exchange_relay.h"
 #include "exchange_request.h"
 #include "exchange_state.h"
@@ -115,6 +116,8 @@ void exchange_body_end(struct exchange *exchange)
         return; // an upload that waits for a credential
     } else if (request_body_complete(&exchange->body, &err) < 0) {
         exchange_refuse(exchange, &(struct reply){.status = 503}, err.text);
+    } else if (exchange_is_to_pass(exchange)) {
+        event_active(&exchange->soon, EV_TIMEOUT, 0); // with what was sent behind it
     } else if (exchange->route.kind == ROUTE_MESSAGES) {
         exchange_scan(exchange);
     } else if (exchange->route.kind == ROUTE_BATCH) {
@@ -298,6 +301,11 @@ static bool exchange_choose(struct exchange *exchange)
 static void exchange_failed(struct exchange *exchange, enum upstream_end end, const char *problem)
 {
     int64_t wait_us;
+    if (exchange_is_to_pass(exchange)) {
+        exchange_settle(exchange, end == UPSTREAM_NOT_SENT ? EXCHANGE_NOT_SENT : EXCHANGE_RETRIED);
+        exchange_pass(exchange);
+        return;
+    }
     enum attempt_step step = attempt_failed(exchange, problem, &wait_us);
     if (end != UPSTREAM_NOT_SENT) {
         exchange_settle(exchange,
@@ -374,15 +382,17 @@ static void on_head(void *context, const struct http_head *head)
         event_active(&exchange->soon, EV_TIMEOUT, 0);
 }
 
-// More of a batch is to be read, money has been freed, credentials have changed, or a response's
-// head has come and no body with it.
+// A request is a successor's, more of a batch is to be read, money has been freed, credentials have
+// changed, or a response's head has come and no body with it.
 static void on_soon(evutil_socket_t fd, short what, void *context)
 {
     struct exchange *exchange = context;
     (void)fd;
     (void)what;
-    if (exchange->state == EXCHANGE_SCANNING || exchange->state == EXCHANGE_WAITING ||
-        exchange->state == EXCHANGE_PARKED)
+    if (exchange_is_to_pass(exchange) && exchange->state < EXCHANGE_SENDING)
+        exchange_pass(exchange);
+    else if (exchange->state == EXCHANGE_SCANNING || exchange->state == EXCHANGE_WAITING ||
+             exchange->state == EXCHANGE_PARKED)
         exchange_proceed(exchange);
     else
         relay_flush(&exchange->relay);

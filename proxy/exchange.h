@@ -6,8 +6,10 @@
 // response does; it decides, and leaves the doing to its leaves.
 #pragma once
 
+#include "budget.h"
 #include "http_message.h"
 #include "proxy.h"
+#include "run.h"
 
 struct agent;
 struct exchange;
@@ -32,6 +34,13 @@ void exchange_agent_gone(struct exchange *exchange);
 
 // Credentials have changed: those that are parked for one ask again, from the event loop.
 void exchange_wake_parked(struct proxy *proxy);
+
+// Visits the reservations of all exchanges that have one.
+void exchange_each_reservation(const struct proxy *proxy,
+                               void (*visit)(const uint8_t exchange_id[static EXCHANGE_ID_BYTES],
+                                             const struct budget_reservation *reservation,
+                                             void *context),
+                               void *context);
 
 // Ends all exchanges of a run at once, as it is being killed; of every run if it is NULL.
 void exchange_cancel_run(struct proxy *proxy, const struct live_run *run);

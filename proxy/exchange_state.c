@@ -208,6 +208,18 @@ void exchange_wake_parked(struct proxy *proxy)
         event_active(&each->soon, EV_TIMEOUT, 0);
 }
 
+void exchange_each_reservation(const struct proxy *proxy,
+                               void (*visit)(const uint8_t exchange_id[static EXCHANGE_ID_BYTES],
+                                             const struct budget_reservation *reservation,
+                                             void *context),
+                               void *context)
+{
+    const struct exchange *each;
+    TAILQ_FOREACH(each, &proxy->exchanges, link)
+    if (each->reserved)
+        visit(each->admission.exchange_id, &each->admission.reservation, context);
+}
+
 void exchange_settle(struct exchange *exchange, enum exchange_end end)
 {
     struct budget_ceiling above;

@@ -13,6 +13,7 @@
 #define PROXY_EXCHANGES_MAX 4096 // at once; one more is answered 529
 
 struct agent;
+struct agent_parts;
 struct batches;
 struct body_hash;
 struct budget;
@@ -62,7 +63,8 @@ struct proxy {
     // each ceiling and period since the start of the daemon.
     void (*soft_limit_reached)(struct live_run *run, const struct budget_ceiling *ceiling,
                                void *context);
-    // An exchange of this run has settled. `body` is of its request, as the agent sent it.
+    // An exchange of this run has settled. `body` is of its request, as the agent sent it; NULL:
+    // not known, as a predecessor had it.
     void (*exchange_settled)(struct live_run *run, const struct journal_settlement *settlement,
                              const struct body_hash *body, void *context);
     // A request for a path of reeve's own, from this machine: answers it, or keeps the agent and
@@ -70,6 +72,9 @@ struct proxy {
     void (*serve_local)(struct agent *agent, const struct http_head *head, void *context);
     // An exchange or a free call of this run has ended.
     void (*run_exchange_ended)(struct live_run *run, void *context);
+    // Set once a successor serves: it takes the connections that have nothing under way, see
+    // agent_pass.h. False: it is not there any more.
+    bool (*pass_agent)(const struct agent_parts *parts, void *context);
     void *context;
 
     // Kept by exchange.c, exchange_attempt.c, waiting.c and request_body.c.

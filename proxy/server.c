@@ -2,6 +2,7 @@
 
 #include "server.h"
 
+#include "agent_pass.h"
 #include "agents.h"
 #include "cleanup.h"
 #include "log.h"
@@ -183,8 +184,30 @@ int server_new(struct server **server, struct event_base *base, const char *addr
 void server_stop(struct server *server)
 {
     server->stopping = true;
-    evconnlistener_disable(server->listener);
+    if (server->listener != NULL)
+        evconnlistener_disable(server->listener);
     agents_stop(server->agents);
+}
+
+int server_listening_fd(const struct server *server)
+{
+    return evconnlistener_get_fd(server->listener);
+}
+
+void server_hand_over(struct server *server)
+{
+    server->stopping = true;
+    evconnlistener_free(take_pointer(&server->listener));
+}
+
+void server_pass(struct server *server)
+{
+    agents_pass(server->agents);
+}
+
+void server_adopt(struct server *server, const struct agent_parts *parts)
+{
+    agents_adopt(server->agents, parts);
 }
 
 bool server_is_idle(const struct server *server)

@@ -8,6 +8,7 @@
 
 #define SERVER_CONNECTIONS_MAX 4096 // the listener rests at this number
 
+struct agent_parts;
 struct event_base;
 struct proxy;
 struct server;
@@ -19,6 +20,17 @@ int server_new(struct server **server, struct event_base *base, const char *addr
 
 // Takes no more connections, and closes each once it is between two requests.
 void server_stop(struct server *server);
+
+// The listening socket, which stays the server's.
+int server_listening_fd(const struct server *server);
+
+// A successor has it now: closes it. Connections go on; proxy.pass_agent is to be set, and then
+// server_pass() called, once the successor can take those that have nothing under way.
+void server_hand_over(struct server *server);
+void server_pass(struct server *server);
+
+// Goes on with a connection of a predecessor's, see agent_pass.h.
+void server_adopt(struct server *server, const struct agent_parts *parts);
 
 // Whether no connection is open.
 bool server_is_idle(const struct server *server);

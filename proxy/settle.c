@@ -62,24 +62,34 @@ bool settle_take_metered(const struct proxy *proxy, struct journal_settlement *r
     return true;
 }
 
-// What the ceilings count: what was used, or all that was reserved where that is not known exactly.
-static struct budget_amounts count_for_ceilings(const struct proxy *proxy,
-                                                struct journal_settlement *record,
-                                                const struct budget_amounts *reserved)
+static int64_t at_least(int64_t used, bool estimated, int64_t reserved)
 {
-    struct budget_amounts used = {{
-        [BUDGET_COST] = record->cost_pico_usd,
-        [BUDGET_TOKENS] = tokens_counted(&record->tokens, proxy->tokens_count),
-        [BUDGET_OUTPUT_TOKENS] = record->tokens.output,
-        [BUDGET_REQUESTS] = exchange_end_is_request(record->end) ? 1 : 0,
+    return estimated && used < reserved ? reserved : used;
+}
+
+// What the ceilings count: what was used, or all that was reserved where that is not known exactly.
+static void count_for_ceilings(const struct proxy *proxy, struct journal_settlement *record,
+                               const struct budget_amounts *reserved)
+{
+    bool estimated = record->estimated;
+    record->counted_pico_usd =
+        at_least(record->cost_pico_usd, estimated, reserved->of[BUDGET_COST]);
+    record->counted_tokens = at_least(tokens_counted(&record->tokens, proxy->tokens_count),
+                                      estimated, reserved->of[BUDGET_TOKENS]);
+    record->counted_output_tokens =
+        at_least(record->tokens.output, estimated, reserved->of[BUDGET_OUTPUT_TOKENS]);
+}
+
+static struct budget_amounts counted(const struct journal_settlement *record,
+                                     const struct budget_amounts *reserved)
+{
+    int64_t requests = exchange_end_is_request(record->end) ? 1 : 0;
+    return (struct budget_amounts){{
+        [BUDGET_COST] = record->counted_pico_usd,
+        [BUDGET_TOKENS] = record->counted_tokens,
+        [BUDGET_OUTPUT_TOKENS] = record->counted_output_tokens,
+        [BUDGET_REQUESTS] = at_least(requests, record->estimated, reserved->of[BUDGET_REQUESTS]),
     }};
-    for (int kind = 0; record->estimated && kind < BUDGET_KINDS; kind++)
-        if (used.of[kind] < reserved->of[kind])
-            used.of[kind] = reserved->of[kind];
-    record->counted_pico_usd = used.of[BUDGET_COST];
-    record->counted_tokens = used.of[BUDGET_TOKENS];
-    record->counted_output_tokens = used.of[BUDGET_OUTPUT_TOKENS];
-    return used;
 }
 
 void settle_add_to_run(struct live_run *run, const struct journal_settlement *record)
@@ -145,7 +155,6 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
             struct budget_ceiling *above)
 {
     const struct budget_amounts *reserved = &admission->reservation.held;
-    struct error err;
     struct journal_settlement record = {
         .reserved_at_us = admission->reservation.reserved_at_us,
         .settled_at_us = clock_now_us(),
@@ -168,16 +177,28 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
     bool is_known = metered != NULL && settle_take_metered(proxy, &record, metered);
     if (!is_known && !end_is_free(facts->end))
         charge_reservation(&record, reserved);
-    struct budget_amounts used = count_for_ceilings(proxy, &record, reserved);
+    count_for_ceilings(proxy, &record, reserved);
+    return settle_book(proxy, run, &admission->reservation, &record, facts->body, above);
+}
+
+bool settle_book(struct proxy *proxy, struct live_run *run,
+                 const struct budget_reservation *reservation,
+                 const struct journal_settlement *record, const struct body_hash *body,
+                 struct budget_ceiling *above)
+{
+    struct budget_amounts used = counted(record, &reservation->held);
+    struct error err;
     if (journal_append(proxy->journal,
-                       &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = &record},
+                       &(struct journal_record){.type = JOURNAL_SETTLEMENT, .settlement = record},
                        NULL, &err) < 0)
         log_event(LOG_CRIT, "settlement_not_journaled", "run", run->id, "error", err.text, NULL);
-    budget_settle(proxy->budget, &admission->reservation, &used);
-    settle_report_soft_limits(proxy, run, admission->reservation.reserved_at_us);
-    settle_add_to_run(run, &record);
-    metrics_settled(proxy->metrics, &record);
-    log_settlement(&record);
-    proxy->exchange_settled(run, &record, facts->body, proxy->context);
-    return settle_is_overrun(proxy, &admission->reservation, &used, above);
+    if (journal_is_handed_over(proxy->journal))
+        return false; // the successor books it, by this very function
+    budget_settle(proxy->budget, reservation, &used);
+    settle_report_soft_limits(proxy, run, reservation->reserved_at_us);
+    settle_add_to_run(run, record);
+    metrics_settled(proxy->metrics, record);
+    log_settlement(record);
+    proxy->exchange_settled(run, record, body, proxy->context);
+    return settle_is_overrun(proxy, reservation, &used, above);
 }

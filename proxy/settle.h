@@ -28,6 +28,14 @@ bool settle(struct proxy *proxy, struct live_run *run, const struct admission *a
             const struct settle_facts *facts, const struct meter_result *metered,
             struct budget_ceiling *above);
 
+// Books a settlement that is made already: in the journal, and everywhere else. `body` is NULL
+// where it is not known. In a daemon that has handed its journal over, the successor does all that,
+// and nothing is an overrun here. Returns the same.
+bool settle_book(struct proxy *proxy, struct live_run *run,
+                 const struct budget_reservation *reservation,
+                 const struct journal_settlement *record, const struct body_hash *body,
+                 struct budget_ceiling *above);
+
 // ---- what the rows of a batch share with it
 
 // Fills in what the meter has seen, and its price at record->reserved_at_us. False: there is no

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONTROL_LAST CONTROL_STATE_TOLD
+#define CONTROL_LAST CONTROL_RELOADED
 
 static struct run_limits sample_limits(void)
 {
@@ -204,6 +204,7 @@ static void sample_message(enum control_type type, struct control_message *messa
     case CONTROL_ALERT_LIST:
     case CONTROL_RUN_ADOPTED:
     case CONTROL_PAGE_OPEN:
+    case CONTROL_RELOAD:
         break;
     case CONTROL_STATUS_REPLY:
         sample_status(&message->status);
@@ -250,6 +251,10 @@ static void sample_message(enum control_type type, struct control_message *messa
         break;
     case CONTROL_STATE_TOLD:
         sample_told(&message->state_told);
+        break;
+    case CONTROL_RELOADED:
+        message->reloaded =
+            (struct control_reloaded){.pid_before = 4711, .pid = 4712, .exchanges_in_flight = 3};
         break;
     }
 }

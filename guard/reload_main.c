@@ -1,0 +1,102 @@
+// reeve reload: a new daemon takes the place of the one that serves, and nobody notices.
+
+#include "client_options.h"
+#include "subcommands.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#define RELOAD_TIMEOUT_MS 180000 // to prepare, and to wait for a refresh that is under way
+
+static const char usage[] =
+    "usage: reeve reload [--json] [--state-dir DIR] [--config FILE]\n"
+    "\n"
+    "Has the daemon started anew: its program and its configuration as they are now. The new one\n"
+    "takes all requests from then on; the old one finishes the answers that it is giving, and "
+    "ends.\n"
+    "Returns once the new one serves. If it cannot, says why, and the daemon goes on as it was.\n";
+
+static void print(const struct control_reloaded *reloaded, bool json)
+{
+    if (json)
+        printf("{\"pid_before\": %" PRId64 ", \"pid\": %" PRId64
+               ", \"exchanges_in_flight\": %" PRId64 "}\n",
+               reloaded->pid_before, reloaded->pid, reloaded->exchanges_in_flight);
+    else
+        printf("process %" PRId64 " serves in place of %" PRId64 ", which still finishes %" PRId64
+               " exchange%s\n",
+               reloaded->pid, reloaded->pid_before, reloaded->exchanges_in_flight,
+               reloaded->exchanges_in_flight == 1 ? "" : "s");
+}
+
+// Not control_client_ask(): a successor that was asked again would be replaced as well.
+static int reload(const struct client_options *options, bool json)
+{
+    const struct control_message request = {.type = CONTROL_RELOAD};
+    struct control_message answer;
+    struct control_client *client;
+    struct error err;
+    int code = client_connect(options, "reload", &client);
+    if (code != 0)
+        return code;
+    int result = control_client_send(client, &request, &err);
+    if (result == 0)
+        result = control_client_receive(client, RELOAD_TIMEOUT_MS, &answer, &err);
+    control_client_close(client);
+    if (result < 0) {
+        fprintf(stderr, "reeve reload: %s\n", err.text);
+        return EX_UNAVAILABLE;
+    }
+    if (answer.type == CONTROL_RELOADED) {
+        print(&answer.reloaded, json);
+    } else {
+        fprintf(stderr, "reeve reload: %s\n",
+                answer.type == CONTROL_REFUSED ? answer.refused.text
+                                               : "the daemon answered something else");
+        code = EXIT_FAILURE;
+    }
+    control_message_done(&answer);
+    return code;
+}
+
+int reload_main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"config", required_argument, NULL, 'c'},
+        {"state-dir", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct client_options options = {NULL, NULL};
+    bool json = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            json = true;
+            break;
+        case 'c':
+            options.config_path = optarg;
+            break;
+        case 's':
+            options.state_dir = optarg;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return EX_OK;
+        default:
+            fputs(usage, stderr);
+            return EX_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fputs(usage, stderr);
+        return EX_USAGE;
+    }
+    return reload(&options, json);
+}
