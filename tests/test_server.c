@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include "agent.h"
+#include "agent_pass.h"
 #include "agents.h"
 
 #include <arpa/inet.h>
@@ -64,6 +65,16 @@ void agents_stop(struct agents *agents)
 {
     (void)agents;
     is_stopped = true;
+}
+
+void agents_pass(struct agents *agents)
+{
+    (void)agents;
+}
+
+void agents_adopt(struct agents *agents, const struct agent_parts *parts)
+{
+    agents_accept(agents, parts->fd);
 }
 
 size_t agents_count(const struct agents *agents)
