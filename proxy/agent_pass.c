@@ -83,20 +83,17 @@ bool agent_pass_request(struct agent *agent, struct slice head, enum http_framin
         snprintf(size, sizeof(size), "%llx\r\n", (unsigned long long)body->length);
     if (is_chunked)
         end = is_empty ? "0\r\n\r\n" : "\r\n0\r\n\r\n";
-    size_t size_length = strlen(size);
-    cleanup_free char *bytes = malloc(head.length + size_length);
+    size_t length = head.length + strlen(size);
+    cleanup_free char *bytes = malloc(length + 1);
+    if (bytes == NULL)
+        return false;
     cleanup_fd int rest_fd =
         rest_open(body, end, (struct slice){agent->input, agent->input_length});
-    if (bytes == NULL || rest_fd < 0)
-        return false;
     memcpy(bytes, head.bytes, head.length);
-    memcpy(bytes + head.length, size, size_length);
-    bool passed = parts_pass(agent, &(struct agent_parts){
-                                        .fd = agent->fd,
-                                        .bytes = {bytes, head.length + size_length},
-                                        .rest_fd = rest_fd,
-                                    });
-    explicit_bzero(bytes, head.length); // it holds the run key
+    memcpy(bytes + head.length, size, strlen(size));
+    bool passed = rest_fd >= 0 &&
+                  parts_pass(agent, &(struct agent_parts){agent->fd, {bytes, length}, rest_fd});
+    explicit_bzero(bytes, length); // the head holds the run key
     if (!passed)
         return false;
     agent->exchange = NULL;

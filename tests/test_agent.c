@@ -1,11 +1,14 @@
 // Tests of agent.c and reply.c: requests in, answers out, framing and time, on a real socket with
 // an exchange that does as the test says.
 #include "agent.h"
+#include "agent_pass.h"
 #include "agents.h"
 
 #include "exchange.h"
 #include "moved_clock.h"
+#include "proxy.h"
 #include "reply.h"
+#include "request_body.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -432,6 +435,160 @@ START_TEST(stopping_ends_idle_connections_at_once_and_others_after_the_answer)
 }
 END_TEST
 
+// ---- a successor
+
+static struct proxy proxy;
+static struct agents *successors;
+static int passed;
+static bool successor_has_gone;
+
+// As the other process does, once they have got there.
+static bool pass_agent(const struct agent_parts *parts, void *context)
+{
+    struct agent_parts arrived = {fcntl(parts->fd, F_DUPFD_CLOEXEC, 0), parts->bytes, -1};
+    ck_assert_ptr_eq(context, &passed);
+    if (parts->rest_fd >= 0)
+        arrived.rest_fd = fcntl(parts->rest_fd, F_DUPFD_CLOEXEC, 0);
+    passed++;
+    if (successor_has_gone) {
+        close(arrived.fd);
+        return false;
+    }
+    agents_adopt(successors, &arrived);
+    return true;
+}
+
+static void hand_over(void)
+{
+    ck_assert_int_eq(agents_new(&successors, base, NULL, on_closed, NULL, NULL), 0);
+    proxy.context = &passed;
+    proxy.pass_agent = pass_agent;
+    agents_pass(agents);
+    turn();
+}
+
+static void connect_with_proxy(void)
+{
+    close(client);
+    agents_free(agents);
+    ck_assert_int_eq(agents_new(&agents, base, &proxy, on_closed, NULL, NULL), 0);
+    connect_client();
+}
+
+START_TEST(idle_connection_goes_on_at_the_successor)
+{
+    connect_with_proxy();
+    send_text(GET("/a"));
+    assert_received(OK, NOTHING);
+    hand_over();
+    ck_assert_int_eq(passed, 1);
+    ck_assert_uint_eq(agents_count(agents), 0);
+    ck_assert_uint_eq(agents_count(successors), 1);
+    send_text(GET("/b"));
+    assert_received(OK, NOTHING);
+    ck_assert_str_eq(said, "/a . /b . ");
+    agents_free(successors);
+}
+END_TEST
+
+START_TEST(half_a_head_goes_with_its_connection)
+{
+    connect_with_proxy();
+    send_text("GET /a HTTP/1.1\r\nHo");
+    hand_over();
+    ck_assert_uint_eq(agents_count(agents), 0);
+    send_text("st: x\r\n\r\n");
+    assert_received(OK, NOTHING);
+    ck_assert_str_eq(said, "/a . ");
+    agents_free(successors);
+}
+END_TEST
+
+START_TEST(answered_connection_goes_with_what_was_sent_ahead)
+{
+    connect_with_proxy();
+    deed = ANSWER_LATER;
+    send_text(GET("/a") GET("/b"));
+    hand_over();
+    ck_assert_int_eq(passed, 0);
+    answer(true);
+    deed = ANSWER_AT_END;
+    turn();
+    ck_assert_int_eq(passed, 1);
+    assert_received(OK OK, NOTHING);
+    ck_assert_str_eq(said, "/a . /b . ");
+    agents_free(successors);
+}
+END_TEST
+
+static const struct {
+    const char *headers, *sent;
+    enum http_framing framing;
+} whole_requests[] = {
+    {"Content-Length: 4\r\n", "body", HTTP_BODY_LENGTH},
+    {"Transfer-Encoding: chunked\r\n", "3\r\nbod\r\n1\r\ny\r\n0\r\n\r\n", HTTP_BODY_CHUNKED},
+};
+
+START_TEST(whole_request_goes_on_at_the_successor)
+{
+    char head[256];
+    int64_t held = 0;
+    struct request_body body;
+    connect_with_proxy();
+    deed = ANSWER_LATER;
+    snprintf(head, sizeof(head), POST("/a", "%s"), whole_requests[_i].headers);
+    send_text(head);
+    send_text(whole_requests[_i].sent);
+    send_text(GET("/b"));
+    ck_assert_str_eq(said, "/a body. ");
+    request_body_init(&body, -1, 1 << 20, &held, "/tmp");
+    ck_assert_int_eq(request_body_append(&body, "body", 4, NULL), 0);
+    hand_over();
+    ck_assert_int_eq(passed, 0);
+    deed = ANSWER_AT_END;
+    said_length = 0;
+    successor_has_gone = true;
+    ck_assert(
+        !agent_pass_request(the_exchange.agent, slice_of(head), whole_requests[_i].framing, &body));
+    successor_has_gone = false;
+    ck_assert(
+        agent_pass_request(the_exchange.agent, slice_of(head), whole_requests[_i].framing, &body));
+    assert_received(OK OK, NOTHING);
+    ck_assert_str_eq(said, "/a body. /b . ");
+    ck_assert_uint_eq(agents_count(agents), 0);
+    request_body_done(&body);
+    agents_free(successors);
+}
+END_TEST
+
+START_TEST(connection_ends_when_its_successor_has_gone)
+{
+    connect_with_proxy();
+    deed = ANSWER_LATER;
+    send_text(GET("/a"));
+    successor_has_gone = true;
+    hand_over();
+    answer(true);
+    assert_received(OK, END_OF_FILE);
+    agents_free(successors);
+}
+END_TEST
+
+START_TEST(idle_connection_that_comes_to_a_stopping_successor_ends)
+{
+    connect_with_proxy();
+    send_text(GET("/a"));
+    assert_received(OK, NOTHING);
+    ck_assert_int_eq(agents_new(&successors, base, NULL, on_closed, NULL, NULL), 0);
+    agents_stop(successors);
+    proxy.context = &passed;
+    proxy.pass_agent = pass_agent;
+    agents_pass(agents);
+    assert_received("", END_OF_FILE);
+    agents_free(successors);
+}
+END_TEST
+
 START_TEST(stopping_serves_a_request_that_is_on_its_way)
 {
     static const char last[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -675,6 +832,13 @@ int main(void)
     tcase_add_test(cases, leaving_is_told_once);
     tcase_add_test(cases, aborted_answer_is_cut_off);
     tcase_add_test(cases, stopping_ends_idle_connections_at_once_and_others_after_the_answer);
+    tcase_add_test(cases, idle_connection_goes_on_at_the_successor);
+    tcase_add_test(cases, half_a_head_goes_with_its_connection);
+    tcase_add_test(cases, answered_connection_goes_with_what_was_sent_ahead);
+    tcase_add_loop_test(cases, whole_request_goes_on_at_the_successor, 0,
+                        sizeof(whole_requests) / sizeof(whole_requests[0]));
+    tcase_add_test(cases, connection_ends_when_its_successor_has_gone);
+    tcase_add_test(cases, idle_connection_that_comes_to_a_stopping_successor_ends);
     tcase_add_test(cases, stopping_serves_a_request_that_is_on_its_way);
     tcase_add_test(cases, stopping_does_not_wait_for_a_new_connection_for_ever);
     tcase_add_loop_test(cases, broken_request_is_refused_and_the_connection_ends, 0,

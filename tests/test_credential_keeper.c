@@ -219,6 +219,21 @@ START_TEST(a_401_refreshes_once_for_all_in_flight)
 }
 END_TEST
 
+START_TEST(while_it_rests_nothing_is_begun)
+{
+    pair_put(-1);
+    credential_keeper_rest(keeper);
+    fill();
+    ck_assert(!answered(1, VERDICT_UNAUTHORIZED, 401));
+    ck_assert(!answered(1, VERDICT_FORBIDDEN, 403));
+    turn();
+    ck_assert_uint_eq(peer_count, 0);
+    credential_keeper_wake(keeper);
+    answer_refresh();
+    ck_assert_uint_eq(peer_count, 1);
+}
+END_TEST
+
 START_TEST(a_fresh_token_that_never_served_is_checked_and_not_refreshed)
 {
     pair_put(-1);
@@ -319,6 +334,7 @@ int main(void)
     tcase_add_test(tests, one_that_has_expired_is_refreshed_at_once);
     tcase_add_test(tests, one_that_ends_soon_serves_while_it_is_refreshed);
     tcase_add_test(tests, a_401_refreshes_once_for_all_in_flight);
+    tcase_add_test(tests, while_it_rests_nothing_is_begun);
     tcase_add_test(tests, a_fresh_token_that_never_served_is_checked_and_not_refreshed);
     tcase_add_test(tests, late_answers_of_an_older_secret_do_not_make_a_fresh_one_look_unused);
     tcase_add_loop_test(tests, a_key_is_refused_when_a_check_says_so, 0,

@@ -129,6 +129,71 @@ START_TEST(closing_calls_the_waiters)
 }
 END_TEST
 
+// Handing over.
+
+static enum journal_record_type forwarded[4];
+static int forwarded_count, forward_result;
+
+static int note_forwarded(const struct journal_record *record, void *context, struct error *err)
+{
+    ck_assert_ptr_eq(context, &fixture);
+    if (forward_result < 0)
+        return error_set(err, forward_result, "gone");
+    forwarded[forwarded_count++] = record->type;
+    return 0;
+}
+
+START_TEST(a_successor_opens_what_was_handed_over)
+{
+    static struct fixture successor;
+    struct numbered_waiter waiter = {.number = 7};
+    waiter.waiter.synced = note_called_at_close;
+    fixture_init(&fixture, 0, 1);
+    fixture_open(&fixture);
+    ck_assert_int_eq(fixture_reserve(&fixture, NULL), 0);
+    waiter.waiter.position = fixture.log[1].position;
+    journal_wait(fixture.journal, &waiter.waiter);
+    successor = fixture;
+    journal_hand_over(fixture.journal, note_forwarded, &fixture);
+    ck_assert(journal_is_handed_over(fixture.journal));
+    fixture_open(&successor); // the lock is free, and everything is there
+    ck_assert(!journal_is_handed_over(successor.journal));
+    ck_assert_uint_eq(journal_live(successor.journal)->reservation_count, 1);
+    ck_assert_int_eq(called_count, 0); // not from within the handover
+    journal_dispatch(fixture.journal);
+    ck_assert_int_eq(called_count, 1);
+    fixture_close(&successor);
+    fixture_done(&fixture);
+}
+END_TEST
+
+START_TEST(ends_are_forwarded_and_beginnings_refused)
+{
+    struct error err = {0};
+    uint64_t position = 1;
+    struct journal_settlement settlement = {.run_id = "r"};
+    struct journal_batch batch = {.batch_id = "b"};
+    struct journal_owned owned = {.id = "o"};
+    const struct journal_record ends[] = {
+        {JOURNAL_SETTLEMENT, {&settlement}}, {JOURNAL_BATCH, {&batch}}, {JOURNAL_OWNED, {&owned}}};
+    fixture_init(&fixture, 0, 1);
+    fixture_open(&fixture);
+    journal_hand_over(fixture.journal, note_forwarded, &fixture);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(journal_append(fixture.journal, &ends[i], &position, &err), 0);
+        ck_assert_int_eq(forwarded[i], ends[i].type);
+    }
+    ck_assert(journal_is_synced(fixture.journal, position)); // nobody waits for it
+    ck_assert_int_eq(fixture_reserve(&fixture, &err), -ESHUTDOWN);
+    ck_assert_int_eq(fixture_open_run(&fixture, &err), -ESHUTDOWN);
+    ck_assert_int_eq(fixture_alert(&fixture, &err), -ESHUTDOWN);
+    forward_result = -EPIPE;
+    ck_assert_int_eq(journal_append(fixture.journal, &ends[0], NULL, &err), -EPIPE);
+    ck_assert_int_eq(forwarded_count, 3);
+    fixture_done(&fixture);
+}
+END_TEST
+
 // Segments.
 
 START_TEST(segments_are_cut_when_they_are_over)
@@ -391,6 +456,8 @@ static void add_tests(TCase *cases)
     tcase_add_test(cases, second_writer_is_refused);
     tcase_add_test(cases, waiters_are_called_in_order);
     tcase_add_test(cases, closing_calls_the_waiters);
+    tcase_add_test(cases, a_successor_opens_what_was_handed_over);
+    tcase_add_test(cases, ends_are_forwarded_and_beginnings_refused);
     tcase_add_test(cases, segments_are_cut_when_they_are_over);
     tcase_add_test(cases, unused_segment_is_taken_over);
     tcase_add_test(cases, only_acknowledged_segments_are_deleted);

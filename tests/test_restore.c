@@ -35,11 +35,14 @@ static void witness_checkpoint(struct journal_checkpoint *checkpoint, void *cont
                                   &(struct journal_record){.type = JOURNAL_OWNED, .owned = &owned});
 }
 
+static struct restore_in_flight in_flight; // at a predecessor
+static size_t in_flight_count;
+
 static void open_books(void)
 {
     struct error err = {0};
     memset(remembered, 0, sizeof(remembered));
-    targets = (struct restore_targets){0};
+    targets = (struct restore_targets){.in_flight = &in_flight, .in_flight_count = in_flight_count};
     ck_assert_int_eq(budget_new(&budget, "UTC", NULL), 0);
     targets.budget = budget;
     restore_add_witness(&targets, &(struct restore_witness){.replay = witness_replay,
@@ -164,6 +167,39 @@ START_TEST(orphan_is_charged_and_batch_is_held)
 }
 END_TEST
 
+START_TEST(what_a_predecessor_has_in_flight_is_held)
+{
+    append_reservation(1);
+    append_reservation(2);
+    in_flight = (struct restore_in_flight){.exchange_id = {2},
+                                           .reservation = {.run_id = "r1",
+                                                           .job = "j",
+                                                           .reserved_at_us = now_us,
+                                                           .held = {{3 * DOLLAR, 300, 200, 1}},
+                                                           .growth = {{5 * DOLLAR, 0, 0, 0}}}};
+    in_flight_count = 1;
+    reopen_books();
+    ck_assert_uint_eq(summary.orphans, 1);
+    ck_assert_uint_eq(summary.in_flight, 1);
+    expect(BUDGET_COST, 3 * DOLLAR, 3 * DOLLAR);
+    expect(BUDGET_TOKENS, 300, 300);
+    expect(BUDGET_REQUESTS, 1, 1);
+    const struct journal_reservation *open =
+        journal_live_find_reservation(journal_live(journal), in_flight.exchange_id);
+    ck_assert_ptr_nonnull(open);
+    struct journal_settlement orphan = restore_orphan(open);
+    ck_assert_int_eq(orphan.end, EXCHANGE_ORPHANED);
+    ck_assert_int_eq(orphan.counted_pico_usd, 3 * DOLLAR);
+    ck_assert(orphan.estimated);
+
+    in_flight_count = 0; // the next start without it: it is an orphan like any other
+    reopen_books();
+    ck_assert_uint_eq(summary.orphans, 1);
+    expect(BUDGET_COST, 6 * DOLLAR, 0);
+    expect(BUDGET_REQUESTS, 2, 0);
+}
+END_TEST
+
 START_TEST(rows_of_a_batch_count_once_however_often_they_are_written)
 {
     append_reservation(1);
@@ -237,6 +273,7 @@ int main(void)
     TCase *cases = tcase_create("restore");
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, orphan_is_charged_and_batch_is_held);
+    tcase_add_test(cases, what_a_predecessor_has_in_flight_is_held);
     tcase_add_test(cases, rows_of_a_batch_count_once_however_often_they_are_written);
     tcase_add_test(cases, settlements_of_no_batch_count_by_themselves);
     tcase_add_test(cases, live_runs_stay_with_what_they_have_spent);

@@ -149,6 +149,47 @@ START_TEST(orphan_is_charged_in_full_after_a_restart)
 }
 END_TEST
 
+static struct journal_settlement forwarded;
+
+static int note_forwarded(const struct journal_record *record, void *context, struct error *err)
+{
+    (void)context;
+    (void)err;
+    ck_assert_int_eq(record->type, JOURNAL_SETTLEMENT);
+    forwarded = *record->settlement;
+    return 0;
+}
+
+START_TEST(a_successor_books_what_was_in_flight_just_the_same)
+{
+    struct ceiling_fixture before = fixture;
+    struct meter_result metered = usage(ends[_i].quality);
+    const struct restore_in_flight in_flight = {.reservation = fixture.admission.reservation};
+    fixture.restored.in_flight = &in_flight;
+    fixture.restored.in_flight_count = 1;
+    memcpy((void *)(uintptr_t)in_flight.exchange_id, fixture.admission.exchange_id,
+           EXCHANGE_ID_BYTES);
+    journal_hand_over(before.journal, note_forwarded, NULL);
+    fixture_open_books(&fixture); // the successor's
+    ck_assert_int_gt(fixture_held(&fixture, BUDGET_COST), 0);
+
+    struct ceiling_fixture successor = fixture;
+    fixture = before;
+    fixture.proxy.journal = before.journal;
+    ck_assert(!settle_with(ends[_i].end, ends[_i].has_meter ? &metered : NULL));
+    ck_assert_int_eq(fixture_settled(&fixture, BUDGET_COST), 0); // that is not for us to book
+    ck_assert_int_eq(fixture.run.exchanges, 0);
+    fixture = successor;
+    settle_book(&fixture.proxy, &fixture.run, &in_flight.reservation, &forwarded, NULL, &above);
+    ck_assert_int_eq(fixture_held(&fixture, BUDGET_COST), 0);
+    ck_assert_int_eq(fixture_settled(&fixture, BUDGET_COST), charge_of(ends[_i].counted));
+    ck_assert_int_eq(fixture_settled(&fixture, BUDGET_REQUESTS), ends[_i].requests);
+    ck_assert_int_eq(fixture.run.exchanges, 1);
+    ck_assert_int_eq(read_settlement()->cost_pico_usd, charge_of(ends[_i].cost));
+    fixture_close_books(&before);
+}
+END_TEST
+
 START_TEST(row_tells_both_names_of_a_model_that_was_stepped_down)
 {
     struct meter_result metered = usage(METER_EXACT);
@@ -248,6 +289,8 @@ int main(void)
     tcase_add_loop_test(cases, books_are_the_same_after_a_restart, 0,
                         sizeof(ends) / sizeof(ends[0]));
     tcase_add_test(cases, orphan_is_charged_in_full_after_a_restart);
+    tcase_add_loop_test(cases, a_successor_books_what_was_in_flight_just_the_same, 0,
+                        sizeof(ends) / sizeof(ends[0]));
     tcase_add_test(cases, row_tells_both_names_of_a_model_that_was_stepped_down);
     tcase_add_loop_test(cases, token_ceiling_counts_what_it_is_told_to, 0, TOKENS_OUTPUT + 1);
     tcase_add_loop_test(cases, overrun_is_one_that_goes_above_a_ceiling, 0,
