@@ -83,6 +83,8 @@ struct target {
 static int target_write(void *context, const char *bytes, size_t length)
 {
     struct target *target = context;
+    if (length == 0)
+        return 0;
     if (target->is_full || length > HANDOVER_BYTES_MAX - target->length) {
         target->is_full = true;
         return -1;

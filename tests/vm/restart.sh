@@ -1,9 +1,15 @@
 #!/bin/bash
-# The daemon is restarted, and the package upgraded, while agents are at work; missed times of a timer;
-# the books.
+# The package is upgraded, and the daemon reloaded and restarted, while agents are at work; missed times
+# of a timer; the books.
 . "$(dirname "$0")/lib_guest.sh"
 
 main_pid() { systemctl show --property MainPID --value reeve.service; }
+is_streaming() { ! grep -q '^event: message_stop' $SEEN/slow; }
+ask() {
+    curl -sS --fail --max-time 60 -H "x-api-key: $JOB_KEY" -H 'content-type: application/json' \
+        -H 'anthropic-version: 2023-06-01' http://127.0.0.1:8377/v1/messages \
+        -d '{"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}'
+}
 
 # Asks again and again, each time on a connection of its own, until $WORK/enough is there. Writes what
 # failed to $WORK/refused, and how long the answers took to $WORK/took.
@@ -30,10 +36,19 @@ for _ in 1 2 3 4; do
 done
 wait_until 30 test -s "$WORK/took"
 check "the package is upgraded" dpkg --install /srv/build/reeve_*.deb
-equal "its daemon goes on" "$before" "$(main_pid)"
+upgraded=$(main_pid)
+check "a new daemon has taken over" [ "$before" != "$upgraded" ]
+check "and another one, as the unit is reloaded" systemctl reload reeve.service
+reloaded=$(main_pid)
+check "which is the main process now" [ "$upgraded" != "$reloaded" ]
+check "of a unit that is active" systemctl --quiet is-active reeve.service
+check "a new request is answered" ask
+check "while the stream goes on" is_streaming
+check "in the first of the three" kill -0 "$before"
 systemctl restart reeve.service
 check "it can be restarted" systemctl --quiet is-active reeve.service
-check "it is another one" [ "$before" != "$(main_pid)" ]
+check "after the stream has ended" eval '! is_streaming'
+check "it is another one" [ "$reloaded" != "$(main_pid)" ]
 check "and twice more" bash -c 'systemctl restart reeve.service && systemctl restart reeve.service'
 touch "$WORK/enough"
 wait "${asking[@]}"
