@@ -354,6 +354,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     if (result == -EAGAIN || result == -ENOTSUP)
         return;
     if (result == 0) {
+        handover_packet_done(&handover->packet); // no descriptors come this way
         on_message(handover);
         return;
     }

@@ -254,8 +254,9 @@ static void book(struct succession *succession, const struct journal_settlement 
     struct live_run *run = run_table_find_id(proxy->runs, settlement->run_id);
     struct budget_reservation reservation;
     struct budget_ceiling above;
-    if (run == NULL || !in_flight_take(succession, settlement->exchange_id, &reservation)) {
-        log_event(LOG_ERR, "settlement_of_nothing", "run", settlement->run_id, NULL);
+    if (!in_flight_take(succession, settlement->exchange_id, &reservation) || run == NULL) {
+        // What is not booked stays open in the journal: the next start charges it in full.
+        log_event(LOG_CRIT, "settlement_of_nothing", "run", settlement->run_id, NULL);
         return;
     }
     if (settle_book(proxy, run, &reservation, settlement, NULL, &above))
@@ -270,8 +271,10 @@ static void take_batch(struct succession *succession, const struct journal_batch
     struct live_run *run = run_table_find_id(proxy->runs, batch->run_id);
     struct budget_reservation reservation;
     struct error err;
-    if (run == NULL || !in_flight_take(succession, batch->exchange_id, &reservation))
+    if (!in_flight_take(succession, batch->exchange_id, &reservation) || run == NULL) {
+        log_event(LOG_CRIT, "batch_of_nothing", "run", batch->run_id, NULL);
         return;
+    }
     if (batches_take_over(proxy->batches, batch, &reservation, &err) < 0)
         log_event(LOG_CRIT, "batch_not_followed", "batch", batch->batch_id, "error", err.text,
                   NULL);
@@ -302,13 +305,14 @@ static void take_record(struct succession *succession, struct slice bytes)
 
 static void take_agent(struct succession *succession, struct handover_packet *packet)
 {
-    if (packet->fds[0] < 0)
-        return;
-    server_adopt(succession->server, &(struct agent_parts){
-                                         .fd = take_fd(&packet->fds[0]),
-                                         .bytes = packet->message.agent.bytes,
-                                         .rest_fd = take_fd(&packet->fds[1]),
-                                     });
+    struct slice bytes = packet->message.agent.bytes;
+    if (packet->fds[0] >= 0)
+        server_adopt(succession->server, &(struct agent_parts){
+                                             .fd = take_fd(&packet->fds[0]),
+                                             .bytes = bytes,
+                                             .rest_fd = take_fd(&packet->fds[1]),
+                                         });
+    explicit_bzero((char *)(uintptr_t)bytes.bytes, bytes.length); // heads hold run keys
 }
 
 static void take_counts(struct succession *succession, const struct handover_counts *counts)
@@ -337,7 +341,6 @@ static void take(struct succession *succession, struct handover_packet *packet)
                   log_int((int64_t)packet->message.type), NULL);
         break;
     }
-    explicit_bzero(packet->bytes, sizeof(packet->bytes)); // heads hold run keys
 }
 
 // It has ended: what it has not told of is charged in full.
