@@ -1,9 +1,9 @@
 // reeve reload: a new daemon takes the place of the one that serves, and nobody notices.
 
 #include "client_options.h"
+#include "command_line.h"
 #include "subcommands.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define RELOAD_TIMEOUT_MS 180000 // to prepare, and to wait for a refresh that is under way
 
 static const char usage[] =
-    "usage: reeve reload [--json] [--state-dir DIR] [--config FILE]\n"
+    "usage: reeve reload [OPTION…]\n"
     "\n"
     "Has the daemon started anew: its program and its configuration as they are now. The new one\n"
     "takes all requests from then on; the old one finishes the answers that it is giving, and "
@@ -65,38 +65,11 @@ static int reload(const struct client_options *options, bool json)
 
 int reload_main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"config", required_argument, NULL, 'c'},
-        {"state-dir", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct client_options options = {NULL, NULL};
+    struct client_options client = {0};
     bool json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'c':
-            options.config_path = optarg;
-            break;
-        case 's':
-            options.state_dir = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return EX_OK;
-        default:
-            fputs(usage, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (optind < argc) {
-        fputs(usage, stderr);
-        return EX_USAGE;
-    }
-    return reload(&options, json);
+    const struct command_option options[] = {JSON_OPTION(&json), CLIENT_OPTIONS(&client), {0}};
+    const struct command_line line = {"reload", usage, options, NULL};
+    struct command_words words;
+    int code = command_line_read(&line, argc, argv, &words);
+    return code >= 0 ? code : reload(&client, json);
 }
