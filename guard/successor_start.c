@@ -16,7 +16,8 @@
 
 #define VARIABLE "REEVE_PREDECESSOR_FD"
 #define CHILD_FD 3
-#define CHILD_SETTING VARIABLE "=3"
+#define CHILD_TEXT "3"
+#define CHILD_SETTING VARIABLE "=" CHILD_TEXT
 
 void successor_find_program(char program[static PATH_MAX])
 {
@@ -87,7 +88,7 @@ int successor_find_predecessor(void)
     const char *text = getenv(VARIABLE);
     int type = 0;
     socklen_t length = sizeof(type);
-    bool is_told = text != NULL && strcmp(text, CHILD_SETTING + strlen(VARIABLE "=")) == 0;
+    bool is_told = text != NULL && strcmp(text, CHILD_TEXT) == 0;
     unsetenv(VARIABLE);
     if (!is_told || getsockopt(CHILD_FD, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
         type != SOCK_SEQPACKET || fcntl(CHILD_FD, F_SETFD, FD_CLOEXEC) < 0)
