@@ -27,7 +27,14 @@ JOB_KEY=$(reeve job key ask)
 rm -f $SEEN/slow
 systemctl start reeve@slow.service
 check "a stream is on its way" wait_until 30 test -s $SEEN/slow
-before=$(main_pid)
+first=$(main_pid)
+check "the unit is reloaded" systemctl reload reeve.service
+reloaded=$(main_pid)
+check "there is another main process" [ "$first" != "$reloaded" ]
+check "of a unit that is active" systemctl --quiet is-active reeve.service
+check "a new request is answered" ask
+check "while the stream goes on" is_streaming
+check "in the first of the two" kill -0 "$first"
 touch "$WORK/refused"
 asking=()
 for _ in 1 2 3 4; do
@@ -37,18 +44,11 @@ done
 wait_until 30 test -s "$WORK/took"
 check "the package is upgraded" dpkg --install /srv/build/reeve_*.deb
 upgraded=$(main_pid)
-check "a new daemon has taken over" [ "$before" != "$upgraded" ]
-check "and another one, as the unit is reloaded" systemctl reload reeve.service
-reloaded=$(main_pid)
-check "which is the main process now" [ "$upgraded" != "$reloaded" ]
-check "of a unit that is active" systemctl --quiet is-active reeve.service
-check "a new request is answered" ask
-check "while the stream goes on" is_streaming
-check "in the first of the three" kill -0 "$before"
+check "its daemon has taken over" [ "$reloaded" != "$upgraded" ]
 systemctl restart reeve.service
 check "it can be restarted" systemctl --quiet is-active reeve.service
 check "after the stream has ended" eval '! is_streaming'
-check "it is another one" [ "$reloaded" != "$(main_pid)" ]
+check "it is another one" [ "$upgraded" != "$(main_pid)" ]
 check "and twice more" bash -c 'systemctl restart reeve.service && systemctl restart reeve.service'
 touch "$WORK/enough"
 wait "${asking[@]}"
