@@ -96,6 +96,16 @@ try_connections() {
     STARTED+=("$SERVE_PID")
 }
 
+# The old daemon gets a 529, of which its agent sees nothing: another attempt is the new one's to make.
+try_attempt() {
+    ask "$PLAIN" '{"id":"again","attempts":[{"delay_ms":1500,"status":529},{"events":1}]}' >"$WORK/again" &
+    local again=$!
+    wait_until 20 eval '[ "$(in_flight)" = 1 ]'
+    check "a reload before an answer" reload
+    check "which is a 529: another attempt is answered" eval "wait $again && is_whole again 1"
+    check "by the new daemon" wait_until 20 is_over "$BEFORE"
+}
+
 # Under a ceiling of $0.60: $0.50 is reserved by a stream, and $0.25 asked for.
 try_ceiling() {
     begin_stream holding "$NEAR" 30 100000
@@ -214,6 +224,7 @@ NEAR=$("$REEVE" job key near --config "$WORK/reeve.conf" 2>/dev/null)
 try_load
 try_order
 try_connections
+try_attempt
 try_ceiling
 try_run
 try_failures
