@@ -84,7 +84,7 @@ KillGrace=500ms
 Command=XDG_RUNTIME_DIR=/run/user/$(id -u) exec systemd-run --user true
 
 [Job slow]
-Command=/srv/agents/ask.sh '{"text": "Streams in flight finish; new ones come.", "events": 40, "events_delay_ms": 250}' >/srv/seen/slow
+Command=/srv/agents/ask.sh '{"text": "Streams in flight will finish", "events": 30, "events_delay_ms": 250}' >/srv/seen/slow
 
 [Job daily]
 Command=date +%F >>/srv/seen/daily
