@@ -30,7 +30,7 @@ static struct config config;
 static struct error err;
 
 // Replaces a file below the test's folder, as `reeve credential add` does: by renaming.
-static void file_put(const char *name, const char *text)
+static inline void file_put(const char *name, const char *text)
 {
     char path[PATH_MAX], before[PATH_MAX];
     snprintf(path, sizeof(path), "%s/%s", directory, name);
@@ -114,7 +114,7 @@ static void tear_down(void)
 }
 
 // Begins the set. `config_path` is read at SIGHUP, `file` is --credential; each NULL for none.
-static int set_begin(const char *config_path, const char *file)
+static inline int set_begin(const char *config_path, const char *file)
 {
     const struct credential_set_options options = {
         .base = base,
