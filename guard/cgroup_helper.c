@@ -167,38 +167,38 @@ static int kill_scope(const struct cgroup_helper_request *request, const struct 
 }
 
 // Receives a request and does as it says.
-static int serve_request(int connection, uid_t daemon_uid, struct error *err)
+static int serve_request(int connection, const struct caller *caller, uid_t daemon_uid,
+                         struct cgroup_helper_request *request, struct error *err)
 {
     char text[CGROUP_HELPER_MESSAGE_MAX];
-    struct cgroup_helper_request request = {.verb = CGROUP_HELPER_SCOPE};
-    cleanup_with(caller_done) struct caller caller;
-    int result = caller_init(&caller, connection, err);
-    if (result < 0)
-        return result;
     struct pollfd readable = {.fd = connection, .events = POLLIN};
     if (poll(&readable, 1, REQUEST_MAX_MS) != 1)
         return error_set(err, -ETIMEDOUT, "nothing was asked for");
     ssize_t length = recv(connection, text, sizeof(text), MSG_DONTWAIT);
     if (length < 0)
         return error_set_errno(err, -errno, "receiving a request");
-    result = cgroup_helper_request_read(text, (size_t)length, &request, err);
-    if (result == 0 && request.verb == CGROUP_HELPER_SCOPE)
-        result = make_scope(&request, &caller, err);
-    else if (result == 0)
-        result = kill_scope(&request, &caller, daemon_uid, err);
-    log_event(result < 0 ? LOG_WARNING : LOG_INFO,
-              request.verb == CGROUP_HELPER_SCOPE ? "scope" : "scope_kill", "run", request.run_id,
-              "uid", log_int(caller.credentials.uid), "pid", log_int(caller.credentials.pid),
-              "unit", caller.unit, "error", result < 0 ? err->text : NULL, NULL);
-    return result;
+    int result = cgroup_helper_request_read(text, (size_t)length, request, err);
+    if (result < 0)
+        return result;
+    return request->verb == CGROUP_HELPER_SCOPE ? make_scope(request, caller, err)
+                                                : kill_scope(request, caller, daemon_uid, err);
 }
 
+// The log comes after the answer, as a run waits for that.
 static void answer(int connection, uid_t daemon_uid)
 {
     struct error err;
-    const char *text =
-        serve_request(connection, daemon_uid, &err) == 0 ? CGROUP_HELPER_DONE : err.text;
+    struct cgroup_helper_request request = {.verb = CGROUP_HELPER_SCOPE};
+    cleanup_with(caller_done) struct caller caller;
+    int result = caller_init(&caller, connection, &err);
+    if (result == 0)
+        result = serve_request(connection, &caller, daemon_uid, &request, &err);
+    const char *text = result == 0 ? CGROUP_HELPER_DONE : err.text;
     send(connection, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    log_event(result < 0 ? LOG_WARNING : LOG_INFO,
+              request.verb == CGROUP_HELPER_SCOPE ? "scope" : "scope_kill", "run", request.run_id,
+              "uid", log_int(caller.credentials.uid), "pid", log_int(caller.credentials.pid),
+              "unit", caller.unit, "error", result < 0 ? err.text : NULL, NULL);
 }
 
 static int run(int listen_fd, uid_t daemon_uid)
