@@ -106,6 +106,29 @@ try_attempt() {
     check "by the new daemon" wait_until 20 is_over "$BEFORE"
 }
 
+# call PATH [ARGUMENT…]: of curl.
+call() {
+    curl -sS --max-time 60 "http://127.0.0.1:$PORT$1" -H "x-api-key: $PLAIN" -H 'anthropic-version: 2023-06-01' \
+        -H 'anthropic-beta: files-api-2025-04-14' "${@:2}"
+}
+
+# What has been made through the old daemon is the job's at the new one.
+try_others() {
+    head -c 1500000 /dev/zero >"$WORK/large"
+    call /v1/files --limit-rate 800K -F "file=@$WORK/large" >"$WORK/file" &
+    local upload=$! batch
+    call /v1/messages/batches -H 'content-type: application/json' -H 'x-fake-script: {"delay_ms":1200}' -d '{"requests":
+        [{"custom_id":"a","params":{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}}]}' \
+        >"$WORK/batch" &
+    batch=$!
+    wait_until 20 eval '[ "$(in_flight)" = 2 ]'
+    check "a reload before a batch is made, in the middle of an upload" reload
+    check "neither is answered yet" eval '[ ! -s $WORK/batch ] && [ ! -s $WORK/file ]'
+    check "both are made" wait $batch $upload
+    check "the batch is followed by the new daemon" wait_until 30 grep -q "^batch_settled batch=$(jq -r .id "$WORK/batch") .* succeeded=1 " "$WORK/serve.log"
+    equal "the file is whole, and the job's" 1 "$(call "/v1/files/$(jq -r .id "$WORK/file")" | jq '.size_bytes > 1500000 | if . then 1 else 0 end')"
+}
+
 # Under a ceiling of $0.60: $0.50 is reserved by a stream, and $0.25 asked for.
 try_ceiling() {
     begin_stream holding "$NEAR" 30 100000
@@ -180,8 +203,13 @@ try_failures() {
     check "the stream has gone on" eval "wait $STREAM && is_whole through 20"
 }
 
+has_all() {
+    read_ledger
+    [ "$(jq -n '[inputs | select(.ended != "not_sent")] | length' "$WORK/ledger.jsonl")" = \
+        "$(jq -n '[inputs | select(.kind == "messages" or .kind == "batch_result")] | length' "$FAKE_BOOKS")" ]
+}
 try_books() {
-    check "the ledger has it all" wait_until 60 ledger_is_complete
+    check "the ledger has each exchange once" wait_until 60 has_all
     equal "to the picodollar" "$(books_cost)" "$(ledger_cost)"
 }
 
@@ -226,6 +254,7 @@ try_order
 try_connections
 try_attempt
 try_ceiling
+try_others
 try_run
 try_failures
 try_stop
