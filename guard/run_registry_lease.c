@@ -6,7 +6,8 @@
 //     supervisor gone ─────────────────────────────────▶ ↑
 //
 // A supervisor that is killed leaves a watchdog, which holds the connection until it has cleaned
-// up. Where that is gone too, the daemon kills what it may, and has the root helper kill the rest.
+// up. Where that is gone too, the daemon kills what it may, and has the root helper kill the rest:
+// all of the run's scope, be it in the run's cgroup or beside it.
 
 #include "run_registry_state.h"
 
@@ -77,12 +78,20 @@ static void schedule(struct registered_run *run, int64_t delay_us)
         log_event(LOG_ERR, "lease_not_watched", "run", run->live->id, NULL);
 }
 
+static void end_scope(const struct registered_run *run)
+{
+    const struct run_registry_options *options = &run->registry->options;
+    if (options->overdue != NULL)
+        options->overdue(run->live, options->context);
+}
+
 // Looks whether an abandoned run is over; helps where nobody else does.
 static void look(struct registered_run *run)
 {
-    const struct run_registry_options *options = &run->registry->options;
     bool is_populated = run_remains_are_populated(run->remains);
     if (!is_populated && run->peer == NULL) {
+        if (run_remains_exist(run->remains)) // of its scope nobody has taken care
+            end_scope(run);
         run_remains_remove(run->remains);
         registered_settle_unseen(run, RUN_LOST);
         return;
@@ -90,8 +99,7 @@ static void look(struct registered_run *run)
     run->looks++;
     if (is_populated && run->looks > LOOKS_OF_WATCHDOG) {
         run_remains_kill(run->remains);
-        if (options->overdue != NULL)
-            options->overdue(run->live, options->context);
+        end_scope(run);
     }
     if (run->looks == LOOKS_LEFT_BEHIND)
         log_event(LOG_ERR, "run_left_behind", "run", run->live->id, "error",

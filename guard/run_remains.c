@@ -95,6 +95,14 @@ static int open_directory(const struct run_remains *remains, size_t index)
     return open(remains->directories[index], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+bool run_remains_exist(const struct run_remains *remains)
+{
+    for (size_t i = 0; remains != NULL && i < remains->count; i++)
+        if (is_directory(remains->directories[i]))
+            return true;
+    return false;
+}
+
 bool run_remains_are_populated(const struct run_remains *remains)
 {
     for (size_t i = 0; remains != NULL && i < remains->count; i++) {

@@ -11,6 +11,9 @@ struct run_remains;
 struct run_remains *run_remains_find(const char *mount, const char *run_id);
 void run_remains_free(struct run_remains *remains);
 
+// Whether one is there, if only an empty one: then nobody has cleaned up after the run.
+bool run_remains_exist(const struct run_remains *remains);
+
 // Whether any process is in them.
 bool run_remains_are_populated(const struct run_remains *remains);
 

@@ -101,7 +101,9 @@ START_TEST(empty_ones_are_removed)
     make("reeve/" RUN "/below/deeper");
     struct run_remains *remains = run_remains_find(mount, RUN);
     ck_assert(!run_remains_are_populated(remains));
+    ck_assert(run_remains_exist(remains));
     run_remains_remove(remains);
+    ck_assert(!run_remains_exist(remains));
     ck_assert(!exists("reeve/" RUN));
     ck_assert(exists("reeve"));
     run_remains_free(remains);
@@ -116,6 +118,7 @@ START_TEST(nothing_is_left)
     run_remains_remove(remains);
     run_remains_free(remains);
     ck_assert(!run_remains_are_populated(NULL));
+    ck_assert(!run_remains_exist(NULL));
 }
 END_TEST
 

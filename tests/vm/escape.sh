@@ -110,6 +110,14 @@ else
     try root_helper scope scope
     try root_scope key ""
 fi
+
+# ---- the watchdog is killed as well: what is beside the run's cgroup goes with the scope, by the helper's hand
+rm -f $SEEN/escape $SEEN/escapee
+runuser -u worker -- reeve run --job plain -- /srv/agents/escape.sh bare-moves sleep 1h 2>"$WORK/said" &
+wait_until 30 test -e $SEEN/escape
+kill -KILL $(pgrep -x reeve -P "$(seen supervisor)") "$(seen supervisor)"
+check "a process in the scope of a supervisor that is killed with its watchdog is killed as well" is_over true
+
 systemctl stop reeve-cgroup-helper.socket reeve-cgroup-helper.service
 try user_scope "${all:-service}" "${lost:-bare-moves}"
 systemctl start reeve-cgroup-helper.socket
