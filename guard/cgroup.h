@@ -45,8 +45,9 @@ const char *run_cgroup_directory(const struct run_cgroup *group);
 // be done. The group's own.
 int run_cgroup_spawn_fd(const struct run_cgroup *group);
 
-// Puts in a process that has one thread and waits to execute its command. Nothing to do after
-// CLONE_INTO_CGROUP.
+// Puts in a process that has one thread and waits to execute its command; 0 is this process.
+// Nothing to do after CLONE_INTO_CGROUP. On v1 it takes an RCU grace period, about 10 ms, to put in
+// another, and no time to go in oneself (cgroup_procs_write_start() in Linux, since 5.4).
 int run_cgroup_attach(struct run_cgroup *group, pid_t pid, struct error *err);
 
 // Readable when the kernel has run out of the group's memory, or, on v2, when the last process has

@@ -1,10 +1,10 @@
 // Spawn: starts a command inside a cgroup, before the command's own first instruction.
 //
 //     parent                         child
-//     clone3 (v2: into the cgroup) ▶ waits at the gate
-//     attaches it (v1)
+//     clone3 (v2: into the cgroup) ▶
+//     reads that it is in          ◀ goes into its cgroup (v1), waits at the gate
 //     opens the gate               ▶ process group, terminal, execve
-//     reads end of file, or errno  ◀ pipe closed by execve, or what went wrong
+//     reads end of file, or why    ◀ channel closed by execve, or what went wrong
 
 #include "spawn.h"
 
@@ -40,44 +40,70 @@ static void block_signals(sigset_t *before)
     sigprocmask(SIG_SETMASK, &all, before);
 }
 
+static bool is_born_inside(const struct spawn_options *options)
+{
+    return run_cgroup_spawn_fd(options->group) >= 0;
+}
+
+// In the child. `said`: what went wrong, or nothing has, yet.
+static void say(int channel, const struct error *said)
+{
+    ssize_t written = write(channel, said, sizeof(*said));
+    if (written < 0 || said->code < 0)
+        _exit(EXIT_FAILURE);
+}
+
+// Returns 0 if all is well, or if the child is silent: it executes its command, or is dead.
+static int hear(int channel, struct error *err)
+{
+    struct error said;
+    ssize_t length;
+    do
+        length = read(channel, &said, sizeof(said));
+    while (length < 0 && errno == EINTR);
+    if (length != sizeof(said) || said.code == 0)
+        return 0;
+    if (err != NULL)
+        *err = said;
+    return said.code;
+}
+
 // In the child: at the gate, then the command. Async-signal-safe as far as a single thread cares.
 static void run_child(const struct spawn_options *options, pid_t parent, int channel,
                       const sigset_t *mask)
 {
     char go;
+    struct error err = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || read(channel, &go, 1) != 1)
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
+    if (!is_born_inside(options)) {
+        run_cgroup_attach(options->group, 0, &err);
+        say(channel, &err);
+    }
+    if (read(channel, &go, 1) != 1)
         _exit(EXIT_FAILURE);
     setpgid(0, 0);
     terminal_lend(options->terminal, getpid());
     sigprocmask(SIG_SETMASK, mask, NULL);
     environ = (char **)(void *)options->environment; // execvp looks for PATH there
     execvp(options->argv[0], options->argv);
-    int code = errno;
-    ssize_t written = write(channel, &code, sizeof(code));
-    (void)written;
-    _exit(EXIT_FAILURE);
+    error_set_errno(&err, -errno, "executing %s", options->argv[0]);
+    say(channel, &err);
 }
 
 // Opens the gate and waits until the child has executed its command.
 static int let_go(pid_t pid, int channel, const struct spawn_options *options, struct error *err)
 {
-    int code;
     setpgid(pid, pid); // whoever is first: it is true for both afterwards
-    int result = run_cgroup_attach(options->group, pid, err);
+    int result = is_born_inside(options) ? 0 : hear(channel, err);
     if (result < 0)
         return result;
     if (options->placed != NULL)
         options->placed(pid, options->context);
-    if (write(channel, "g", 1) != 1)
+    if (send(channel, "g", 1, MSG_NOSIGNAL) != 1)
         return error_set_errno(err, -errno, "starting %s", options->argv[0]);
-    ssize_t length;
-    do
-        length = read(channel, &code, sizeof(code));
-    while (length < 0 && errno == EINTR);
-    if (length == sizeof(code))
-        return error_set_errno(err, -code, "executing %s", options->argv[0]);
-    return 0;
+    return hear(channel, err);
 }
 
 int spawn_command(const struct spawn_options *options, pid_t *pid, struct error *err)
