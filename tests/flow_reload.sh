@@ -245,6 +245,29 @@ try_killed_new() {
     check "and what nobody could book is charged in full" wait_until 30 orphans_are $'true true\ntrue true'
 }
 
+# A new daemon that is given everything, and ends: nobody has the journal any more.
+try_lost() {
+    begin_stream orphan "$PLAIN" 15
+    mv "$WORK/bin/whole/reeve" "$WORK/bin/whole/good"
+    cat >"$WORK/bin/whole/reeve" <<END
+#!/usr/bin/env python3
+import os, socket
+directory = b"$WORK/state/journal"
+predecessor = socket.socket(fileno=3)
+# msgpack: [HANDOVER_PREPARED, pid, journal directory]
+predecessor.send(b"\x93\x01\xce" + os.getpid().to_bytes(4, "big") + b"\xc4" + bytes([len(directory)]) + directory)
+predecessor.recv(1)
+END
+    chmod 755 "$WORK/bin/whole/reeve"
+    check "a new daemon that is lost is told of" eval '! "$REEVE" reload 2>"$WORK/says" && grep -q "to be started again" "$WORK/says"'
+    check "the old one finishes its stream" eval "wait $STREAM && is_whole orphan 15"
+    wait "$SERVE_PID"
+    equal "and ends as a failure" 75 $?
+    mv "$WORK/bin/whole/good" "$WORK/bin/whole/reeve"
+    check "another one starts once more" start_reeve
+    check "and charges what could not be booked" wait_until 30 orphans_are $'true true\ntrue true\ntrue true'
+}
+
 check "the fake starts" start_fake --accept "$SECRET"
 check "reeve serve starts" start_reeve
 PLAIN=$("$REEVE" job key plain --config "$WORK/reeve.conf" 2>/dev/null)
@@ -264,4 +287,5 @@ try_kill
 check_log
 try_killed_old
 try_killed_new
+try_lost
 flow_end
