@@ -347,9 +347,8 @@ static int serve_open(struct serve *serve, const struct serve_options *options, 
         result = guard_open(serve, err);
     if (result == 0)
         result = events_open(serve, err);
-    return result == 0
-               ? succession_start(serve->succession, serve->base, &serve->proxy, serve->server, err)
-               : result;
+    return result == 0 ? succession_start(serve->succession, serve->base, serve->server, err)
+                       : result;
 }
 
 // The reverse order; every part may be missing.
@@ -369,6 +368,7 @@ static void serve_close(struct serve *serve)
     serve_caller_close(&serve->caller);
     curl_loop_free(serve->curl);
     state_desk_free(serve->state);
+    succession_free(serve->succession);
     run_registry_free(serve->registry);
     run_table_free(serve->runs);
     job_keys_done(&serve->job_keys);
@@ -380,7 +380,6 @@ static void serve_close(struct serve *serve)
     serve_page_free(serve->page);
     price_table_free(serve->prices);
     handover_free(serve->handover);
-    succession_free(serve->succession);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);
@@ -418,7 +417,7 @@ int serve_main(int argc, char **argv)
     serve->arguments = argv - 1; // as main() has got them
     process_set_up();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int result = succession_new(&serve->succession, predecessor_fd, &err);
+    int result = succession_new(&serve->succession, predecessor_fd, &serve->proxy, &err);
     if (result == 0)
         result = serve_open(serve, &options, &err);
     if (result == 0) {

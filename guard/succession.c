@@ -31,7 +31,6 @@ struct predecessor {
 };
 
 struct succession {
-    struct event_base *base;
     struct proxy *proxy;
     struct server *server;
     struct predecessor predecessors[SUCCESSION_MAX];
@@ -42,13 +41,14 @@ struct succession {
     struct handover_packet packet;
 };
 
-int succession_new(struct succession **succession, int fd, struct error *err)
+int succession_new(struct succession **succession, int fd, struct proxy *proxy, struct error *err)
 {
     struct succession *made = calloc(1, sizeof(*made));
     if (made == NULL) {
         cleanup_close_fd(&fd);
         return error_set(err, -ENOMEM, "out of memory for the predecessors");
     }
+    made->proxy = proxy;
     for (size_t i = 0; i < SUCCESSION_MAX; i++) {
         made->predecessors[i].succession = made;
         made->predecessors[i].fd = -1;
@@ -71,10 +71,23 @@ static void predecessor_drop(struct predecessor *predecessor)
         predecessor->succession->direct = NULL;
 }
 
+// The runs have nothing in flight there any more that would come to this process.
+static void in_flight_forget(struct succession *succession)
+{
+    struct run_table *runs = succession->proxy->runs; // NULL: it has not got that far
+    for (size_t i = 0; runs != NULL && i < succession->in_flight_count; i++) {
+        struct live_run *run = run_table_find_id(runs, succession->in_flight[i].reservation.run_id);
+        if (run != NULL)
+            run->exchanges_in_flight--;
+    }
+    succession->in_flight_count = 0;
+}
+
 void succession_free(struct succession *succession)
 {
     if (succession == NULL)
         return;
+    in_flight_forget(succession);
     for (size_t i = 0; i < SUCCESSION_MAX; i++)
         predecessor_drop(&succession->predecessors[i]);
     free(succession->in_flight);
@@ -388,12 +401,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     }
 }
 
-int succession_start(struct succession *succession, struct event_base *base, struct proxy *proxy,
-                     struct server *server, struct error *err)
+int succession_start(struct succession *succession, struct event_base *base, struct server *server,
+                     struct error *err)
 {
     struct handover_message ready = {.type = HANDOVER_READY};
-    succession->base = base;
-    succession->proxy = proxy;
     succession->server = server;
     for (size_t i = 0; i < SUCCESSION_MAX; i++) {
         struct predecessor *predecessor = &succession->predecessors[i];
@@ -444,6 +455,6 @@ int succession_hand_over(struct succession *succession, int fd, struct error *er
         message.in_flight.reservation = succession->in_flight[i].reservation;
         result = handover_send(fd, 0, &message, NULL, 0, err);
     }
-    succession->in_flight_count = 0;
+    in_flight_forget(succession);
     return result;
 }

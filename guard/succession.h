@@ -21,8 +21,9 @@ struct server;
 struct succession;
 
 // `fd` is the socket to the predecessor, see successor_start.h, taken over in any case; -1: there
-// is none, and most of the rest does nothing.
-int succession_new(struct succession **succession, int fd, struct error *err);
+// is none, and most of the rest does nothing. `proxy` is filled later; it and its runs outlive
+// this.
+int succession_new(struct succession **succession, int fd, struct proxy *proxy, struct error *err);
 
 // Closes the sockets to all predecessors. NULL is allowed.
 void succession_free(struct succession *succession);
@@ -44,8 +45,8 @@ void succession_read_in_flight(const struct succession *succession,
 void succession_run_opened(const struct succession *succession, struct live_run *run);
 
 // Everything serves: says so, and hears the predecessors from now on.
-int succession_start(struct succession *succession, struct event_base *base, struct proxy *proxy,
-                     struct server *server, struct error *err);
+int succession_start(struct succession *succession, struct event_base *base, struct server *server,
+                     struct error *err);
 
 bool succession_has_predecessor(const struct succession *succession);
 bool succession_is_full(const struct succession *succession);

@@ -56,7 +56,7 @@ is_under_way() { ! grep -q '^event: message_stop' "$WORK/$1"; }
 # Before a log is begun anew: nothing of what was passed has gone astray.
 check_log() {
     check "nothing has gone astray" eval \
-        '! grep -E "_of_nothing|_not_journaled|_not_taken|_not_followed|misunderstood|_not_passed|Sanitizer|runtime error" $WORK/serve.log'
+        '! grep -E "_of_nothing|_not_journaled|_not_taken|_not_followed|misunderstood|_not_passed|Sanitizer|runtime error|Assertion" $WORK/serve.log'
 }
 
 try_load() {
