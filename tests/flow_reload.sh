@@ -22,15 +22,19 @@ cp "$WORK/good.conf" "$WORK/reeve.conf"
 umask 077
 echo "$SECRET" >"$WORK/credential"
 
-# Sets SERVE_PID to the new daemon's, and BEFORE to the one's that was asked.
+# Sets SERVE_PID to the new daemon's, BEFORE to the one's that was asked, and TOOK_MS.
 reload() {
-    local said
+    local said begun_ms
     BEFORE=$SERVE_PID
+    begun_ms=$(date +%s%3N)
     said=$("$REEVE" reload --json) || return 1
+    TOOK_MS=$(($(date +%s%3N) - begun_ms))
     SERVE_PID=$(jq .pid <<<"$said")
     STARTED+=("$SERVE_PID")
     [ "$(jq .pid_before <<<"$said")" = "$BEFORE" ]
 }
+# enough_ms [N]: how long an answer has to take to be under way after N reloads, on this machine.
+enough_ms() { echo $((700 + 3 * TOOK_MS * ${1:-1})); }
 # It may be the child of somebody who does not wait for it.
 is_over() { is_gone "$1" || grep -q '^State:.*zombie' "/proc/$1/status"; }
 stop_serve() { kill -"${1:-TERM}" "$SERVE_PID" && wait_until 30 is_over "$SERVE_PID"; }
@@ -44,13 +48,15 @@ ask() {
         -d "{\"model\":\"claude-haiku-4-5\",\"max_tokens\":${3:-100},\"stream\":true,
              \"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 }
-# begin_stream NAME KEY EVENTS [MAX_TOKENS]: in the background, into $WORK/NAME; STREAM is its process.
+# begin_stream NAME KEY MILLISECONDS [MAX_TOKENS]: in the background, into $WORK/NAME; STREAM is its process.
 begin_stream() {
-    ask "$2" "{\"text\":\"$(printf 'x%.0s' $(seq "$3"))\",\"events\":$3,\"events_delay_ms\":100}" "${4:-100}" >"$WORK/$1" 2>"$WORK/$1.err" &
+    EVENTS=$(($3 / 100))
+    ask "$2" "{\"text\":\"$(printf 'x%.0s' $(seq $EVENTS))\",\"events\":$EVENTS,\"events_delay_ms\":100}" "${4:-100}" >"$WORK/$1" 2>"$WORK/$1.err" &
     STREAM=$!
     wait_until 20 grep -q content_block_delta "$WORK/$1"
 }
-is_whole() { grep -q '^event: message_stop' "$WORK/$1" && [ "$(grep -c '^event: content_block_delta' "$WORK/$1")" = "$2" ]; }
+# is_whole NAME [EVENTS]
+is_whole() { grep -q '^event: message_stop' "$WORK/$1" && [ "$(grep -c '^event: content_block_delta' "$WORK/$1")" = "${2:-$EVENTS}" ]; }
 is_under_way() { ! grep -q '^event: message_stop' "$WORK/$1"; }
 
 # Before a log is begun anew: nothing of what was passed has gone astray.
@@ -64,7 +70,7 @@ try_load() {
     "$REEVE" run --job plain -- sh -c 'exec python3 "$0" --url "$ANTHROPIC_BASE_URL" --in-flight 16 --requests 1000' \
         "$TOP/tests/load_client.py" >"$WORK/load.out" 2>&1 &
     local load=$!
-    begin_stream beside "$PLAIN" 40
+    begin_stream beside "$PLAIN" 4000
     while kill -0 $load 2>/dev/null && [ $done -lt 3 ]; do
         reload || break
         done=$((done + 1))
@@ -72,11 +78,11 @@ try_load() {
     equal "three reloads under load" 3 $done
     check "1,000 mixed exchanges are answered as asked" wait $load
     [ $? = 0 ] || tail -n 20 "$WORK/load.out"
-    check "a stream that began before them is whole" eval "wait $STREAM && is_whole beside 40"
+    check "a stream that began before them is whole" eval "wait $STREAM && is_whole beside"
 }
 
 try_order() {
-    begin_stream long "$PLAIN" 30
+    begin_stream long "$PLAIN" "$(enough_ms 3)"
     local first=$SERVE_PID
     check "three reloads within one stream" eval "reload && reload && reload"
     check "the daemon that serves is the last one" pid_is "$SERVE_PID"
@@ -84,7 +90,7 @@ try_order() {
     ask "$PLAIN" '{"events":1}' >"$WORK/short"
     check "a new request is answered" is_whole short 1
     check "while the stream goes on" eval "is_under_way long && ! is_over $first"
-    check "which ends whole" eval "wait $STREAM && is_whole long 30"
+    check "which ends whole" eval "wait $STREAM && is_whole long"
     check "and its daemon with it" wait_until 20 is_over "$first"
     equal "nothing is in flight any more" 0 "$(in_flight)"
 }
@@ -98,7 +104,7 @@ try_connections() {
 
 # The old daemon gets a 529, of which its agent sees nothing: another attempt is the new one's to make.
 try_attempt() {
-    ask "$PLAIN" '{"id":"again","attempts":[{"delay_ms":1500,"status":529},{"events":1}]}' >"$WORK/again" &
+    ask "$PLAIN" '{"id":"again","attempts":[{"delay_ms":'"$(enough_ms)"',"status":529},{"events":1}]}' >"$WORK/again" &
     local again=$!
     wait_until 20 eval '[ "$(in_flight)" = 1 ]'
     check "a reload before an answer" reload
@@ -115,9 +121,9 @@ call() {
 # What has been made through the old daemon is the job's at the new one.
 try_others() {
     head -c 1500000 /dev/zero >"$WORK/large"
-    call /v1/files --limit-rate 800K -F "file=@$WORK/large" >"$WORK/file" &
+    call /v1/files --limit-rate $((1500000000 / $(enough_ms))) -F "file=@$WORK/large" >"$WORK/file" &
     local upload=$! batch
-    call /v1/messages/batches -H 'content-type: application/json' -H 'x-fake-script: {"delay_ms":1200}' -d '{"requests":
+    call /v1/messages/batches -H 'content-type: application/json' -H "x-fake-script: {\"delay_ms\":$(enough_ms)}" -d '{"requests":
         [{"custom_id":"a","params":{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}}]}' \
         >"$WORK/batch" &
     batch=$!
@@ -131,7 +137,7 @@ try_others() {
 
 # Under a ceiling of $0.60: $0.50 is reserved by a stream, and $0.25 asked for.
 try_ceiling() {
-    begin_stream holding "$NEAR" 30 100000
+    begin_stream holding "$NEAR" "$(enough_ms 3)" 100000
     check "a reload while money is reserved" reload
     ask "$NEAR" '{"events":1}' 50000 >"$WORK/waiting" 2>&1 &
     local waiting=$!
@@ -139,7 +145,7 @@ try_ceiling() {
     check "a reload while a request waits for money" reload
     check "which is not answered yet" eval "[ ! -s $WORK/waiting ] && is_under_way holding"
     check "but once the stream has settled" eval "wait $waiting && is_whole waiting 1"
-    check "and that is whole" eval "wait $STREAM && is_whole holding 30"
+    check "and that is whole" eval "wait $STREAM && is_whole holding"
     equal "what is above the ceiling is refused" billing_error "$(ask "$NEAR" '{}' 200000 | jq -r .error.type)"
 }
 
@@ -150,14 +156,14 @@ ask() { curl -sS --max-time 60 "$ANTHROPIC_BASE_URL/v1/messages$1" -H "x-api-key
     -d '{"model":"claude-haiku-4-5","max_tokens":100,"messages":[{"role":"user","content":"hello"}]}'; }
 ask /count_tokens '{}'
 ask "" '{}'
-ask "" '{"delay_ms":1500}' &
+ask "" "{\"delay_ms\":$2}" &
 until test -e "$1"; do sleep 0.02; done
 ask "" '{}'
 wait
 echo
 exit 7
 END
-    start live "$REEVE" run --config "$WORK/reeve.conf" --json --job plain -- sh "$WORK/agent.sh" "$WORK/go"
+    start live "$REEVE" run --config "$WORK/reeve.conf" --json --job plain -- sh "$WORK/agent.sh" "$WORK/go" "$(enough_ms)"
     local run=$STARTED_PID
     check "a run asks" wait_until 20 eval '[ "$(in_flight)" = 1 ] && grep -q end_turn $WORK/live.log'
     check "a reload under a live run" reload
@@ -189,7 +195,7 @@ says() {
         pid_is "$SERVE_PID" && ask "$PLAIN" '{}' | grep -q message_stop
 }
 try_failures() {
-    begin_stream through "$PLAIN" 20
+    begin_stream through "$PLAIN" 2000
     printf '[Reeve]\nSlotz=3\n' >>"$WORK/reeve.conf"
     check "a bad configuration is named" says Slotz
     cp "$WORK/good.conf" "$WORK/reeve.conf"
@@ -200,7 +206,7 @@ try_failures() {
     echo broken >"$WORK/bin/whole/reeve"
     check "a program that is none" says 'starting .*whole/reeve'
     mv "$WORK/bin/whole/good" "$WORK/bin/whole/reeve"
-    check "the stream has gone on" eval "wait $STREAM && is_whole through 20"
+    check "the stream has gone on" eval "wait $STREAM && is_whole through"
 }
 
 has_all() {
@@ -218,16 +224,16 @@ orphans() { read_ledger; jq -r 'select(.ended == "orphaned") | "\(.estimated) \(
 orphans_are() { [ "$(orphans)" = "$1" ]; }
 
 try_stop() {
-    begin_stream last "$PLAIN" 20
+    begin_stream last "$PLAIN" "$(enough_ms)"
     check "a reload before the stop" reload
     kill "$SERVE_PID"
-    check "who is stopped waits for its predecessor's stream" eval "wait $STREAM && is_whole last 20"
+    check "who is stopped waits for its predecessor's stream" eval "wait $STREAM && is_whole last"
     check "and ends after it" wait_until 20 is_over "$SERVE_PID"
     check_log
 }
 
 try_killed_old() {
-    begin_stream cut "$PLAIN" 300
+    begin_stream cut "$PLAIN" 30000
     check "a reload under a long stream" reload
     kill -KILL "$BEFORE"
     check "the old daemon is killed: what it had in flight is charged in full" wait_until 30 orphans_are "true true"
@@ -236,10 +242,10 @@ try_killed_old() {
 }
 
 try_killed_new() {
-    begin_stream survivor "$PLAIN" 15
+    begin_stream survivor "$PLAIN" "$(enough_ms)"
     check "another reload under a stream" reload
     stop_serve KILL
-    check "the new daemon is killed: the old one finishes" eval "wait $STREAM && is_whole survivor 15"
+    check "the new daemon is killed: the old one finishes" eval "wait $STREAM && is_whole survivor"
     check "and ends" wait_until 30 is_over "$BEFORE"
     check "another one starts" start_reeve
     check "and what nobody could book is charged in full" wait_until 30 orphans_are $'true true\ntrue true'
@@ -247,7 +253,7 @@ try_killed_new() {
 
 # A new daemon that is given everything, and ends: nobody has the journal any more.
 try_lost() {
-    begin_stream orphan "$PLAIN" 15
+    begin_stream orphan "$PLAIN" "$(enough_ms)"
     mv "$WORK/bin/whole/reeve" "$WORK/bin/whole/good"
     cat >"$WORK/bin/whole/reeve" <<END
 #!/usr/bin/env python3
@@ -260,7 +266,7 @@ predecessor.recv(1)
 END
     chmod 755 "$WORK/bin/whole/reeve"
     check "a new daemon that is lost is told of" eval '! "$REEVE" reload 2>"$WORK/says" && grep -q "to be started again" "$WORK/says"'
-    check "the old one finishes its stream" eval "wait $STREAM && is_whole orphan 15"
+    check "the old one finishes its stream" eval "wait $STREAM && is_whole orphan"
     wait "$SERVE_PID"
     equal "and ends as a failure" 75 $?
     mv "$WORK/bin/whole/good" "$WORK/bin/whole/reeve"
