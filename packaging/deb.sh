@@ -21,6 +21,10 @@ done
 done
 rm -rf "$TREE/debian"
 cp -a packaging/debian "$TREE/debian"
+# Whoever builds it answers for it, as with dch(1).
+[ -z "${DEBEMAIL:-}" ] ||
+    sed -i "s|The reeve developers <.*@localhost>|${DEBFULLNAME:-The reeve developers} <$DEBEMAIL>|" \
+        "$TREE"/debian/{control,changelog}
 (cd "$TREE" && dpkg-buildpackage --build=binary --no-sign --no-pre-clean) >"$LOG" 2>&1 ||
     { tail -n 30 "$LOG" >&2 && exit 1; }
 rm -f build/reeve_*.deb
