@@ -218,6 +218,22 @@ static int proxy_open(struct serve *serve, struct error *err)
                       serve->sockets.agents_fd, &serve->proxy, err);
 }
 
+// The child that writes to the ledger, and what asks it about keys.
+static int feed_open(struct serve *serve, struct error *err)
+{
+    serve->feed_options = (struct ledger_catch_up_options){
+        .journal_directory = serve->paths.journal_dir,
+        .postgres_directory = serve->paths.postgres_dir,
+        .dsn = serve->config.reeve.ledger,
+        .prices_file = serve->config.reeve.prices,
+    };
+    int result = feed_child_new(&serve->feed, serve->base, &serve->feed_options,
+                                serve_on_feed_report, serve, err);
+    return result < 0 ? result
+                      : serve_state_open(&serve->state, serve->base, &serve->config, serve->runs,
+                                         serve->registry, serve->feed, err);
+}
+
 static int guard_open(struct serve *serve, struct error *err)
 {
     char base_url[CONTROL_TEXT_MAX];
@@ -282,19 +298,7 @@ static int guard_open(struct serve *serve, struct error *err)
                                       .context = serve,
                                   },
                                   err);
-    if (result < 0)
-        return result;
-    serve->feed_options = (struct ledger_catch_up_options){
-        .journal_directory = serve->paths.journal_dir,
-        .postgres_directory = serve->paths.postgres_dir,
-        .dsn = serve->config.reeve.ledger,
-        .prices_file = serve->config.reeve.prices,
-    };
-    result = feed_child_new(&serve->feed, serve->base, &serve->feed_options, serve_on_feed_report,
-                            serve, err);
-    return result < 0 ? result
-                      : serve_state_open(&serve->state, serve->base, &serve->config, serve->runs,
-                                         serve->registry, serve->feed, err);
+    return result < 0 ? result : feed_open(serve, err);
 }
 
 static int events_open(struct serve *serve, struct error *err)
