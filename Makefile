@@ -155,7 +155,7 @@ check-state:
 	@STATE=full BUILD=$(BUILD) tests/flow_state.sh
 
 check-bare:
-	@tests/bare.sh
+	@tests/bare.sh $(BARE_TARGETS)
 
 fuzz:
 	@packaging/setup.sh build check

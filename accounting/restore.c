@@ -44,8 +44,8 @@ void restore_add_witness(struct restore_targets *targets, const struct restore_w
     targets->witnesses[targets->witness_count++] = *witness;
 }
 
-static struct budget_reservation reservation_make(const char run_id[static RUN_ID_MAX],
-                                                  const char job[static JOB_NAME_MAX],
+// Of RUN_ID_MAX and JOB_NAME_MAX bytes; gcc 11 takes one for the other where the parameters say so.
+static struct budget_reservation reservation_make(const char *run_id, const char *job,
                                                   int64_t reserved_at_us)
 {
     struct budget_reservation reservation = {.reserved_at_us = reserved_at_us};

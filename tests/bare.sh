@@ -3,6 +3,10 @@
 # ($BARE_SUITE, default bookworm) of make, git, certificates and nothing else. As root: tests/bare.sh
 # [TARGET…]
 #
+# On another release, the compiler and the unit tests: BARE_SUITE=trixie tests/bare.sh check-unit
+# An Ubuntu is of another mirror and needs universe: BARE_SUITE=jammy BARE_MIRROR=URL
+# BARE_COMPONENTS=main,universe
+#
 # The tree is made once per recipe, in $BARE_CACHE (default build/bare), and never changed: each run works
 # on an overlay of its own, in mount and process namespaces of its own, which take every mount and
 # process along when they end. Network and cgroups are the host's.
@@ -10,17 +14,20 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 SUITE=${BARE_SUITE:-bookworm}
+MIRROR=${BARE_MIRROR:-} # without it, debootstrap's own for the suite
+COMPONENTS=${BARE_COMPONENTS:-main}
 PACKAGES=make,git,ca-certificates
 CACHE=$(realpath -m "${BARE_CACHE:-build/bare}")
 PASSED_ON=(TERM LANG http_proxy https_proxy no_proxy SSL_CERT_FILE NODE_EXTRA_CA_CERTS PIP_CERT)
 
 make_base() {
-    local base=$CACHE/base-$(echo "$SUITE $PACKAGES" | sha256sum | cut -c1-12)
+    local base=$CACHE/base-$(echo "$SUITE $MIRROR $COMPONENTS $PACKAGES" | sha256sum | cut -c1-12)
     if [ ! -d "$base" ]; then
         echo "bare: making $base" >&2
         mkdir -p "$CACHE"
         rm -rf --one-file-system "$base.new"
-        debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$base.new" \
+        debootstrap --variant=minbase --include="$PACKAGES" --components="$COMPONENTS" \
+            "$SUITE" "$base.new" ${MIRROR:+"$MIRROR"} \
             >"$CACHE/debootstrap.log" 2>&1 || { tail -n 20 "$CACHE/debootstrap.log" >&2 && return 1; }
         mv "$base.new" "$base"
     fi
