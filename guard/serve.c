@@ -73,7 +73,8 @@ void serve_drain(struct serve *serve, enum serve_phase phase)
     event_add(serve->drain, &(struct timeval){.tv_usec = 1000000 / DRAIN_TICKS_PER_S});
 }
 
-// The first signal drains, the second one ends at once. A successor's end is no reason to hurry.
+// The first signal drains, the second one ends at once. A daemon that has a successor drains
+// already.
 static void on_signal(evutil_socket_t signal_number, short what, void *context)
 {
     struct serve *serve = context;

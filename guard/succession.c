@@ -325,7 +325,8 @@ static void take_agent(struct succession *succession, struct handover_packet *pa
                                              .bytes = bytes,
                                              .rest_fd = take_fd(&packet->fds[1]),
                                          });
-    explicit_bzero((char *)(uintptr_t)bytes.bytes, bytes.length); // heads hold run keys
+    if (bytes.length > 0) // heads hold run keys
+        explicit_bzero((char *)(uintptr_t)bytes.bytes, bytes.length);
 }
 
 static void take_counts(struct succession *succession, const struct handover_counts *counts)
