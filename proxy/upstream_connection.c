@@ -7,9 +7,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define CONNECT_TIMEOUT_MS 10000L
 #define IDLE_MAX_US (INT64_C(120) * 1000000)
+#define LIBCURL_CLOSES 0x075500 // 7.85.0
 
 void connection_enter(struct connection *connection, enum connection_state state)
 {
@@ -56,9 +58,18 @@ void connections_reap(struct upstream *upstream)
     }
 }
 
+// Before 7.85 libcurl leaves it open until its cache is full (curl, pull request 9342), and with it
+// the upstream at work on what nobody waits for. Ubuntu 22.04 has 7.81.
+static void hang_up(const struct connection *connection)
+{
+    if (curl_version_info(CURLVERSION_NOW)->version_num < LIBCURL_CLOSES)
+        shutdown(event_get_fd(&connection->readable), SHUT_RDWR);
+}
+
 void connection_close(struct connection *connection)
 {
     if (connection->state != CONNECTION_CONNECTING) {
+        hang_up(connection);
         event_del(&connection->readable);
         event_del(&connection->writable);
         event_del(&connection->again);
