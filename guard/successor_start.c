@@ -41,6 +41,7 @@ static char **make_environment(void)
 }
 
 // posix_spawn, as this process has threads: between a fork and the exec hardly anything is allowed.
+// libcurl does not have its sockets closed at an exec: the successor must not hold them open.
 static int spawn(const char *program, char *const *arguments, char *const *environment, int fd,
                  pid_t *child)
 {
@@ -59,6 +60,8 @@ static int spawn(const char *program, char *const *arguments, char *const *envir
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     int code = posix_spawn_file_actions_adddup2(&actions, fd, CHILD_FD);
+    if (code == 0)
+        code = posix_spawn_file_actions_addclosefrom_np(&actions, CHILD_FD + 1);
     if (code == 0)
         code = posix_spawn(child, program, &actions, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);

@@ -49,6 +49,20 @@ START_TEST(program_finds_the_socket)
 }
 END_TEST
 
+// As libcurl's sockets are: not closed at an exec.
+START_TEST(program_inherits_nothing_else)
+{
+    pid_t child;
+    int left_open = dup2(STDERR_FILENO, 20);
+    ck_assert_int_eq(left_open, 20);
+    int fd = start_shell("test -e /proc/self/fd/20 && printf open >&3", &child);
+    assert_hears(fd, "");
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    close(left_open);
+    close(fd);
+}
+END_TEST
+
 static const struct {
     const char *program, *text;
     int code;
@@ -122,6 +136,7 @@ int main(void)
     TCase *cases = tcase_create("successor_start");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, program_finds_the_socket);
+    tcase_add_test(cases, program_inherits_nothing_else);
     tcase_add_loop_test(cases, why_it_is_not_started_is_said, 0,
                         sizeof(failures) / sizeof(failures[0]));
     tcase_add_test(cases, program_is_found_where_it_was_started_from);
