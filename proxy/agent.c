@@ -15,9 +15,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BODY_TIMEOUT_US (INT64_C(60) * 1000000)        // without a byte of the body
-#define KEEP_ALIVE_TIMEOUT_US (INT64_C(600) * 1000000) // between two requests
-#define STALL_TIMEOUT_US (INT64_C(600) * 1000000)      // without a byte of the answer taken
+#define BODY_TIMEOUT_US (INT64_C(60) * 1000000)   // without a byte of the body
+#define STALL_TIMEOUT_US (INT64_C(600) * 1000000) // without a byte of the answer taken
 #define LINGER_TIMEOUT_US (INT64_C(2) * 1000000)
 #define LINGER_BYTES_MAX (INT64_C(64) << 20)
 #define INPUT_BYTES_MIN 4096
@@ -33,7 +32,7 @@ static void agent_enter(struct agent *agent, enum agent_state state)
         [AGENT_LINGER] = 1 << AGENT_CLOSED,
     };
     static const int64_t timeouts_us[] = {
-        [AGENT_HEAD] = KEEP_ALIVE_TIMEOUT_US, [AGENT_BODY] = BODY_TIMEOUT_US,
+        [AGENT_HEAD] = AGENT_IDLE_TIMEOUT_US, [AGENT_BODY] = BODY_TIMEOUT_US,
         [AGENT_ANSWER] = INT64_MAX,           [AGENT_LINGER] = LINGER_TIMEOUT_US,
         [AGENT_CLOSED] = INT64_MAX,
     };

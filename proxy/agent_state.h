@@ -10,7 +10,8 @@
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
-#define AGENT_HEAD_TIMEOUT_US (INT64_C(30) * 1000000) // from a head's first byte to its last
+#define AGENT_HEAD_TIMEOUT_US (INT64_C(30) * 1000000)  // from a head's first byte to its last
+#define AGENT_IDLE_TIMEOUT_US (INT64_C(600) * 1000000) // between two requests
 
 enum agent_state {
     AGENT_HEAD,   // between requests, or a head is coming in

@@ -157,6 +157,7 @@ void agents_adopt(struct agents *agents, const struct agent_parts *parts)
     if (agent == NULL)
         return;
     agent->keep_alive = true; // it has been served, or has sent something
+    agent->deadline_us = clock_monotonic_us() + AGENT_IDLE_TIMEOUT_US;
     while (left.length > 0 && agent->state != AGENT_CLOSED) {
         size_t length = left.length < AGENT_READ_BYTES ? left.length : AGENT_READ_BYTES;
         memcpy(agents->buffer, left.bytes, length);

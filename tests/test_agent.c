@@ -491,6 +491,22 @@ START_TEST(idle_connection_goes_on_at_the_successor)
 }
 END_TEST
 
+START_TEST(idle_connection_is_kept_as_long_at_the_successor)
+{
+    connect_with_proxy();
+    send_text(GET("/a"));
+    assert_received(OK, NOTHING);
+    hand_over();
+    clock_moved_s += 590;
+    agents_sweep(successors);
+    ck_assert_uint_eq(agents_count(successors), 1);
+    clock_moved_s += 20;
+    agents_sweep(successors);
+    ck_assert_uint_eq(agents_count(successors), 0);
+    agents_free(successors);
+}
+END_TEST
+
 START_TEST(half_a_head_goes_with_its_connection)
 {
     connect_with_proxy();
@@ -833,6 +849,7 @@ int main(void)
     tcase_add_test(cases, aborted_answer_is_cut_off);
     tcase_add_test(cases, stopping_ends_idle_connections_at_once_and_others_after_the_answer);
     tcase_add_test(cases, idle_connection_goes_on_at_the_successor);
+    tcase_add_test(cases, idle_connection_is_kept_as_long_at_the_successor);
     tcase_add_test(cases, half_a_head_goes_with_its_connection);
     tcase_add_test(cases, answered_connection_goes_with_what_was_sent_ahead);
     tcase_add_loop_test(cases, whole_request_goes_on_at_the_successor, 0,
