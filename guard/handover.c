@@ -31,6 +31,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #define PREPARE_MAX_S 60      // a new one that says nothing by then is not going to
 #define REFRESH_LOOK_US 50000 // whether the refresh that is waited for has ended
@@ -125,6 +126,8 @@ static void handover_fail_unsaid(struct handover *handover)
     if (WIFSIGNALED(status))
         handover_fail(handover, "%s ended by signal %d before it could serve", program,
                       WTERMSIG(status));
+    else if (WEXITSTATUS(status) == 0) // it had left its successor, whose status nobody gets
+        handover_fail(handover, "%s ended before it could serve; see the log", program);
     else
         handover_fail(handover, "%s ended with status %d before it could serve", program,
                       WEXITSTATUS(status));
@@ -409,13 +412,24 @@ static int handover_begin(struct serve *serve, struct control_peer *peer, struct
     return 0;
 }
 
+// Agents reach the socket, too, with the group of their supervisors: a reload is not theirs to ask
+// for, as each one costs a process for as long as they care to stream.
+static bool may_reload(const struct control_peer *peer)
+{
+    uid_t uid = control_peer_uid(peer);
+    return uid == 0 || uid == geteuid();
+}
+
 bool handover_receive_control(struct serve *serve, struct control_peer *peer,
                               const struct control_message *message)
 {
     struct error err;
     if (message->type != CONTROL_RELOAD)
         return false;
-    if (serve->phase != SERVE_SERVING) {
+    if (!may_reload(peer)) {
+        control_peer_refuse(peer, CONTROL_INVALID,
+                            "only root and the user whose daemon it is may have it reloaded");
+    } else if (serve->phase != SERVE_SERVING) {
         control_peer_refuse(peer, CONTROL_UNAVAILABLE, "the daemon is being stopped");
     } else if (serve->handover != NULL) {
         control_peer_refuse(peer, CONTROL_UNAVAILABLE, "a reload is under way already");

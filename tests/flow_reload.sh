@@ -206,6 +206,11 @@ try_failures() {
     echo broken >"$WORK/bin/whole/reeve"
     check "a program that is none" says 'starting .*whole/reeve'
     mv "$WORK/bin/whole/good" "$WORK/bin/whole/reeve"
+    if [ "$(id -u)" = 0 ]; then # an agent has the socket's group
+        chgrp nogroup "$WORK/state/control.sock"
+        check "an agent may not" eval '! setpriv --reuid nobody --regid nogroup --clear-groups "$REEVE" reload \
+            --state-dir "$WORK/state" >$WORK/says 2>&1 && grep -q "only root" $WORK/says && pid_is $SERVE_PID'
+    fi
     check "the stream has gone on" eval "wait $STREAM && is_whole through"
 }
 
