@@ -34,7 +34,7 @@ reload() {
     [ "$(jq .pid_before <<<"$said")" = "$BEFORE" ]
 }
 # enough_ms [N]: how long an answer has to take to be under way after N reloads, on this machine.
-enough_ms() { echo $((700 + 3 * TOOK_MS * ${1:-1})); }
+enough_ms() { echo $((1500 + 3 * TOOK_MS * ${1:-1})); }
 # It may be the child of somebody who does not wait for it.
 is_over() { is_gone "$1" || grep -q '^State:.*zombie' "/proc/$1/status"; }
 stop_serve() { kill -"${1:-TERM}" "$SERVE_PID" && wait_until 30 is_over "$SERVE_PID"; }
