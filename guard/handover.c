@@ -210,7 +210,7 @@ static void handover_succeed(struct handover *handover)
     log_event(LOG_NOTICE, "handed_over", "pid", log_int(handover->successor), "exchanges",
               log_int((int64_t)serve->proxy.exchange_count), NULL);
     answer(handover);
-    serve_drain(serve, SERVE_FINISHING);
+    serve_drain(serve, SERVE_FINISHING, SERVE_FINISH_MAX_S);
 }
 
 // It was given everything and does not serve. What is under way is finished, then whoever has
@@ -232,7 +232,7 @@ static void handover_lose(struct handover *handover, const struct error *err)
     exchanges_pass(&serve->proxy);
     server_pass(serve->server);
     serve->exit_code = EX_TEMPFAIL;
-    serve_drain(serve, SERVE_FINISHING);
+    serve_drain(serve, SERVE_FINISHING, SERVE_STOP_MAX_S);
 }
 
 // ---- the step between: everything of which there can be one only

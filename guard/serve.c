@@ -46,7 +46,6 @@
 #include <systemd/sd-daemon.h>
 
 #define CONNECTIONS_WARM 1
-#define DRAIN_MAX_S 600
 #define DRAIN_TICKS_PER_S 20 // while it drains, who asks anew waits for its successor
 #define FILES_OTHER_MAX 256  // journal, ledger feed, control connections
 #define FILES_MAX                                                                                  \
@@ -66,10 +65,10 @@ static void on_drain(evutil_socket_t fd, short what, void *context)
         event_base_loopexit(serve->base, NULL);
 }
 
-void serve_drain(struct serve *serve, enum serve_phase phase)
+void serve_drain(struct serve *serve, enum serve_phase phase, int seconds_max)
 {
     serve->phase = phase;
-    serve->drain_ticks_left = DRAIN_MAX_S * DRAIN_TICKS_PER_S;
+    serve->drain_ticks_left = seconds_max * DRAIN_TICKS_PER_S;
     event_add(serve->drain, &(struct timeval){.tv_usec = 1000000 / DRAIN_TICKS_PER_S});
 }
 
@@ -86,11 +85,11 @@ static void on_signal(evutil_socket_t signal_number, short what, void *context)
         handover_call_off(serve);
         sd_notify(0, "STOPPING=1");
         server_stop(serve->server);
-        serve_drain(serve, SERVE_STOPPING);
+        serve_drain(serve, SERVE_STOPPING, SERVE_STOP_MAX_S);
         on_drain(-1, 0, serve);
         break;
     case SERVE_FINISHING:
-        serve->phase = SERVE_STOPPING;
+        serve_drain(serve, SERVE_STOPPING, SERVE_STOP_MAX_S);
         break;
     case SERVE_STOPPING:
         event_base_loopexit(serve->base, NULL);

@@ -18,6 +18,8 @@
 #include <event2/util.h>
 
 #define SERVE_REFUSALS_MAX 512
+#define SERVE_STOP_MAX_S 600    // while nobody serves
+#define SERVE_FINISH_MAX_S 3600 // while a successor does: 128,000 tokens take about 40 minutes
 
 enum serve_phase {
     SERVE_SERVING,
@@ -64,8 +66,8 @@ struct serve {
     bool owns_control_file; // a predecessor has made it
 };
 
-// Nothing new is taken: what is under way ends, then the process does.
-void serve_drain(struct serve *serve, enum serve_phase phase);
+// Nothing new is taken: what is under way ends, or is cut after so long, then the process does.
+void serve_drain(struct serve *serve, enum serve_phase phase, int seconds_max);
 
 // The callbacks that the parts are given at their start; `context` is the struct serve. What they
 // take and give is said where each is declared: journal.h, feed_child.h, proxy.h, run_registry.h,
