@@ -33,7 +33,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define PREPARE_MAX_S 60      // a new one that says nothing by then is not going to
 #define REFRESH_LOOK_US 50000 // whether the refresh that is waited for has ended
 #define READY_MAX_S 30        // for the replay of the journal, which takes milliseconds
 #define NOTIFY_MAX_US 5000000
@@ -377,7 +376,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)what;
     if (handover->state == HANDOVER_STARTING)
         handover_fail(handover, "%s has not come to serve within %d seconds",
-                      handover->serve->program, PREPARE_MAX_S);
+                      handover->serve->program, SUCCESSOR_PREPARE_MAX_S);
     else if (handover->state == HANDOVER_WAITING)
         hand_over_when_quiet(handover);
 }
@@ -407,7 +406,7 @@ static int handover_begin(struct serve *serve, struct control_peer *peer, struct
         return result;
     }
     event_add(made->readable, NULL);
-    event_add(made->timer, &(struct timeval){PREPARE_MAX_S, 0});
+    event_add(made->timer, &(struct timeval){SUCCESSOR_PREPARE_MAX_S, 0});
     serve->handover = made;
     return 0;
 }

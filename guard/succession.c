@@ -238,6 +238,7 @@ int succession_take(struct succession *succession, const char *journal_directory
     snprintf(prepared.prepared.journal_directory, sizeof(prepared.prepared.journal_directory), "%s",
              journal_directory);
     int result = handover_send(succession->direct->fd, 0, &prepared, NULL, 0, err);
+    alarm(0); // see successor_start.h; from here on the predecessor's end is ours
     do {
         if (result == 0)
             result = await(succession, packet, err);

@@ -98,5 +98,6 @@ int successor_find_predecessor(void)
         return -1;
     if (fork() > 0) // where that fails it stays a child, which works as well
         _exit(0);
+    alarm(SUCCESSOR_PREPARE_MAX_S);
     return CHILD_FD;
 }

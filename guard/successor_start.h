@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#define SUCCESSOR_PREPARE_MAX_S 60 // one that says nothing by then is not going to
+
 // Where the program that runs now is to be found, also when it has been replaced by then: "" where
 // nobody can say. To be asked at the start, as /proc/self/exe names a file that may go.
 void successor_find_program(char program[static PATH_MAX]);
@@ -18,5 +20,6 @@ int successor_start(const char *program, char *const *arguments, int *fd, pid_t 
 
 // In a program that may be a successor, while it has one thread: the socket to the predecessor,
 // which blocks; -1: there is none. The process goes on as nobody's child, so that systemd adopts
-// it, and can be its main one.
+// it, and can be its main one. SIGALRM ends it if it hangs: once it is prepared it has to call
+// alarm(0).
 int successor_find_predecessor(void);
