@@ -23,6 +23,7 @@
 #define FIXTURE_PARENT "/tmp"
 #endif
 #define FIXTURE_LOG_MAX 20000
+#define FIXTURE_FILES_MAX 64
 #define FIXTURE_WAIT_MAX_MS 10000 // a test that waits this long has failed
 
 struct fixture_entry {
@@ -44,6 +45,16 @@ struct fixture {
     size_t log_count;
     struct fixture_entry log[FIXTURE_LOG_MAX]; // [0]: before everything
 };
+
+// In a child: has nothing open but `kept_fd`, or -1. What it asserts would be written into check's
+// file while the parent writes there, or be cut short when it is killed.
+static inline void fixture_be_child(int kept_fd)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    for (int fd = STDERR_FILENO + 1; fd < FIXTURE_FILES_MAX; fd++)
+        if (fd != kept_fd && fd != null && fcntl(fd, F_GETFD) >= 0)
+            dup2(null, fd);
+}
 
 static inline void fixture_init(struct fixture *fixture, int64_t segment_bytes, uint64_t seed)
 {

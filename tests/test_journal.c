@@ -417,6 +417,7 @@ START_TEST(kill_loses_nothing)
     ck_assert_int_eq(pipe(ends), 0);
     pid_t writer = fork();
     if (writer == 0) {
+        fixture_be_child(ends[1]);
         fixture_open(&fixture);
         for (;;) {
             fixture_steps(&fixture, 1);

@@ -503,6 +503,7 @@ START_TEST(follows_a_writer_in_another_process)
     fixture_init(&fixture, JOURNAL_SEGMENT_BYTES_MIN, 1);
     pid_t writer = fork();
     if (writer == 0) {
+        fixture_be_child(-1);
         write_alerts(count);
         _exit(0);
     }
