@@ -78,7 +78,10 @@ def print_table(summaries):
     )
     print(f"{'':<42}" + "".join(f"{how:>12}" for how in ("idle", "with reeve", "without")))
     for text, name in rows:
-        print(f"{text:<42}" + "".join(f"{summaries[how][name]:>12g}" for how in ("idle", "reeve", "nothing")))
+        values = [summaries[how][name] for how in ("idle", "reeve", "nothing")]
+        if "stall" in name:
+            values = [value or "none left" for value in values]
+        print(f"{text:<42}" + "".join(f"{value:>12}" for value in values))
     ratio = summaries["reeve"]["stall_ms_median"] / summaries["idle"]["stall_ms_median"]
     print(f"An agent's longest stall beside a runaway under reeve is {ratio:.2f} times that of an idle machine.")
 
