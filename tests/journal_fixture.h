@@ -8,6 +8,7 @@
 #include "journal.h"
 #include "journal_follow.h"
 #include "journal_samples.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -415,9 +416,5 @@ static inline int fixture_run_suite(const char *name, void (*add)(TCase *cases))
     tcase_set_timeout(cases, getenv("REEVE_TEST_FULL") != NULL ? 3600 : 240);
     add(cases);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "admit_run.h"
 #include "bound.h"
+#include "suite_run.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -341,9 +342,5 @@ int main(void)
     tcase_add_test(cases, what_the_journal_does_not_take_is_not_reserved);
     tcase_add_test(cases, run_that_could_have_nothing_is_not_started);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "proxy.h"
 #include "reply.h"
 #include "request_body.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -871,9 +872,5 @@ int main(void)
     tcase_add_test(cases, answered_connection_goes_on_once_all_is_taken);
     tcase_add_test(cases, nothing_leaves_while_it_is_corked);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of alert.c: what is told, to whom it is owed, and when it is tried again.
 #include "alert.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -248,9 +249,5 @@ int main(void)
     tcase_add_loop_test(cases, rests_grow_and_differ, 0, sizeof(rests) / sizeof(rests[0]));
     tcase_add_test(cases, what_is_old_is_stale);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

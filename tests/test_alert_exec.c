@@ -3,6 +3,7 @@
 
 #include "cleanup.h"
 #include "clock.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -210,9 +211,5 @@ int main(void)
     tcase_add_test(cases, cancelling_kills_and_calls_nobody);
     tcase_add_test(cases, what_cannot_be_executed_is_told_at_once);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of alert_ledger.c: what is told of the books, and that it is told once.
 #include "alert_ledger.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -132,9 +133,5 @@ int main(void)
     tcase_add_loop_test(cases, stories_are_told, 0, STORIES);
     tcase_add_test(cases, words_and_periods);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "cleanup.h"
 #include "money.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -246,9 +247,5 @@ int main(void)
     tcase_add_test(cases, json_has_exact_amounts_as_text);
     tcase_add_test(cases, json_leaves_out_what_there_is_not);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of alert_watch.c: requests that were billed twice, and caches that have stopped saving.
 #include "alert_watch.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -287,9 +288,5 @@ int main(void)
     tcase_add_test(cases, the_job_that_ran_longest_ago_makes_room);
     tcase_add_test(cases, bad_memories_are_forgotten);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

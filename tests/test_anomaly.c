@@ -2,6 +2,7 @@
 #include "anomaly.h"
 #include "money.h"
 #include "robust.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -122,9 +123,5 @@ int main(void)
     tcase_add_test(cases, middles_and_spreads);
     tcase_add_test(cases, what_stands_out);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "ownership.h"
 #include "restore.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_loop_test(cases, answer_is_edited, 0, (int)(sizeof(answers) / sizeof(answers[0])));
     tcase_add_test(cases, batch_says_whether_it_has_ended);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "authorize.h"
 
 #include "request_fixture.h"
+#include "suite_run.h"
 
 #include <stdlib.h>
 
@@ -143,9 +144,5 @@ int main(void)
     tcase_add_test(cases, every_header_that_a_head_can_have_fits);
     tcase_add_test(cases, betas_fit_up_to_their_maximum);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "batch_account.h"
 
 #include "ceiling_fixture.h"
+#include "suite_run.h"
 
 #define MESSAGE                                                                                    \
     "\"message\":{\"id\":\"msg_1\",\"model\":\"claude-opus-5-5\",\"stop_reason\":\"end_turn\","    \
@@ -184,9 +185,5 @@ int main(void)
     tcase_add_test(cases, live_run_gets_the_rows_in_its_totals);
     tcase_add_test(cases, keys_are_of_both_ids_and_stable);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "batches.h"
 #include "ceiling_fixture.h"
 #include "ownership.h"
+#include "suite_run.h"
 
 #include <event2/event.h>
 
@@ -180,9 +181,5 @@ int main(void)
     tcase_add_loop_test(cases, batch_is_refused, 0, (int)(sizeof(refusals) / sizeof(refusals[0])));
     tcase_add_test(cases, server_tools_grow_by_a_context_each);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

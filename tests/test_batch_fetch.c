@@ -2,6 +2,7 @@
 #include "batch_fetch.h"
 
 #include "credential_set_fixture.h"
+#include "suite_run.h"
 
 #define PAIR                                                                                       \
     "{\"claudeAiOauth\":{\"accessToken\":\"A1\",\"refreshToken\":\"R1\",\"expiresAt\":"            \
@@ -207,10 +208,7 @@ int main(void)
     tcase_add_test(cases, nothing_follows_a_cancel);
     Suite *suite = suite_create("batch_fetch");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(suite);
     curl_global_cleanup();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

@@ -1,5 +1,6 @@
 // Tests of body_hash.c: what is the same hashes the same, and the smallest change shows.
 #include "body_hash.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -89,9 +90,5 @@ int main(void)
     tcase_add_test(cases, length_matters);
     tcase_add_test(cases, order_matters);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "bound.h"
 
 #include "price.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -168,9 +169,5 @@ int main(void)
     tcase_add_test(cases, what_int64_cannot_hold_is_refused);
     tcase_add_test(cases, input_is_bounded_by_size_or_by_count);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

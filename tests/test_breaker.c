@@ -1,5 +1,6 @@
 // Tests of breaker.c: when the upstream is asked again, by one and by a herd.
 #include "breaker.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -148,9 +149,5 @@ int main(void)
     tcase_add_test(cases, a_first_attempt_that_is_answered_closes_it);
     tcase_add_test(cases, a_probe_that_never_reports_is_followed_by_another);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

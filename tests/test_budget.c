@@ -1,5 +1,6 @@
 // Tests of budget.c: what the ceilings say, the periods, and that nothing ever goes above them.
 #include "budget.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -503,9 +504,5 @@ int main(void)
     tcase_add_test(cases, account_is_restored_into_its_day_in_another_zone);
     tcase_add_test(cases, bad_time_zone_is_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 //
 // REEVE_INTERLEAVINGS sets how many random interleavings are tried (100,000).
 #include "budget.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -371,9 +372,5 @@ int main(void)
     tcase_set_timeout(cases, 600);
     tcase_add_test(cases, nothing_goes_above_a_ceiling);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of caller.c: what is made of who calls, over real connections.
 #include "caller.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -170,9 +171,5 @@ int main(void)
     tcase_add_test(cases, strangers_are_told_of_less_and_less);
     tcase_add_test(cases, refusal_says_what_to_do);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "cgroup_events.h"
 #include "cgroup_place.h"
 #include "run_limits.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -412,9 +413,5 @@ int main(void)
     tcase_add_test(tests, the_path_of_a_process_is_read);
     tcase_add_test(tests, files);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 // Tests of cgroup_helper_message.c and cgroup_helper_client.c. The helper itself needs systemd:
 // tests/vm has it.
 #include "cgroup_helper_client.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <signal.h>
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_test(client, there_is_no_helper);
     tcase_add_test(client, a_kill_is_sent_without_waiting);
     suite_add_tcase(suite, client);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of cheaper_model.c: which model is the next cheaper one, and the same tokens at its price.
 #include "cheaper_model.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -105,9 +106,5 @@ int main(void)
     tcase_add_test(cases, long_prompts_have_their_own_price);
     tcase_add_test(cases, models_without_one_and_too_many);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

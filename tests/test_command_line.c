@@ -1,6 +1,7 @@
 // Tests of command_line.c: options, verbs and operands by a table, and what is said when they are
 // wrong.
 #include "command_line.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -170,9 +171,5 @@ int main(void)
     tcase_add_loop_test(cases, shows_help_on_stdout, 0, 2);
     Suite *suite = suite_create("command_line");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "config.h"
 #include "config_value.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -360,9 +361,5 @@ int main(void)
     tcase_add_test(tests, json_holds_every_section);
     tcase_add_test(tests, files);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

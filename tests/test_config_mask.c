@@ -1,5 +1,6 @@
 // Checks that passwords, and URLs that let one in, are not shown, and that all else is.
 #include "config_mask.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -62,9 +63,5 @@ int main(void)
     tcase_add_loop_test(tests, url, 0, (int)(sizeof(urls) / sizeof(urls[0])));
     tcase_add_loop_test(tests, dsn, 0, (int)(sizeof(dsns) / sizeof(dsns[0])));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 // answered out of the kernel's socket buffers, the loop is turned by hand.
 #include "control.h"
 #include "control_samples.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -317,9 +318,5 @@ int main(void)
     tcase_add_test(tests, nobody_is_there);
     tcase_add_test(tests, a_daemon_that_goes_is_noticed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

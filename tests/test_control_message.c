@@ -1,6 +1,7 @@
 // Checks that control messages survive the wire, and that only whole and well-formed ones do.
 #include "control_message.h"
 #include "control_samples.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <msgpack.h>
@@ -287,9 +288,5 @@ int main(void)
     tcase_add_test(tests, lists_are_bounded);
     tcase_add_test(tests, done_wipes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

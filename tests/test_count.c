@@ -2,6 +2,7 @@
 #include "count.h"
 
 #include "request_scan.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -51,9 +52,5 @@ int main(void)
     tcase_add_loop_test(cases, what_shapes_the_prompt_is_sent, 0,
                         sizeof(bodies) / sizeof(bodies[0]));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Checks CRC-32C against the vectors of RFC 3720, appendix B.4, and both ways of computing it.
 #include "crc32c.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -57,9 +58,5 @@ int main(void)
     tcase_add_test(cases, matches_the_vectors);
     tcase_add_test(cases, goes_on_from_any_split);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

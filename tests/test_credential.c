@@ -1,5 +1,6 @@
 // Tests of credential.c: the states of one credential, and what moves it from one to the other.
 #include "credential.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <signal.h>
@@ -403,9 +404,5 @@ int main(void)
     tcase_add_test(cases, what_is_refused_is_checked_seldomer_and_seldomer);
     tcase_add_test_raise_signal(cases, an_illegal_edge_is_our_own_bug, SIGABRT);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

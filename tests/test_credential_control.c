@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "credential_control.h"
+#include "suite_run.h"
 
 #define PAIR                                                                                       \
     "{\"claudeAiOauth\":{\"accessToken\":\"A1\",\"refreshToken\":\"R1\",\"expiresAt\":"            \
@@ -211,10 +212,7 @@ int main(void)
     tcase_add_test(cases, the_end_calls_everything_off);
     Suite *suite = suite_create("credential_control");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(suite);
     curl_global_cleanup();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

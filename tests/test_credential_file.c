@@ -1,5 +1,6 @@
 // Tests of credential_file.c: the forms of a credential, and who may be able to read it.
 #include "credential_file.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -338,9 +339,5 @@ int main(void)
     tcase_add_test(files, content_is_refused_by_the_name_of_its_file);
     tcase_add_test(files, files_that_systemd_brought_may_show_an_access_list);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "curl_loop.h"
 #include "raw_server.h"
+#include "suite_run.h"
 #include "upstream.h"
 
 #include <curl/curl.h>
@@ -343,10 +344,6 @@ int main(void)
                         (int)(sizeof(failures) / sizeof(failures[0])));
     tcase_add_test(tests, what_cannot_be_done_is_said);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 // Tests of credential_lock.c: the folders that Claude Code makes, one owner at a time, and dead
 // ones.
 #include "credential_lock.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -134,9 +135,5 @@ int main(void)
     tcase_add_test(tests, touching_keeps_it_alive);
     tcase_add_test(tests, a_missing_folder_is_an_error);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

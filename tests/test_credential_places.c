@@ -1,5 +1,6 @@
 // Tests of credential_places.c: where each credential is, and whose file it is.
 #include "credential_places.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -175,9 +176,5 @@ int main(void)
     tcase_add_test(tests, disabling_lasts);
     tcase_add_test(tests, the_configuration_reaches_the_pool);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

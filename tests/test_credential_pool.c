@@ -1,5 +1,6 @@
 // Tests of credential_pool.c: which credentials there are, and which one serves.
 #include "credential_pool.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -408,9 +409,5 @@ int main(void)
     tcase_add_test(cases, an_expired_token_serves_nobody);
     tcase_add_test(cases, a_person_is_told_why_there_is_none);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

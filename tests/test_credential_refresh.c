@@ -8,6 +8,7 @@
 #include "curl_loop.h"
 #include "off_loop.h"
 #include "raw_server.h"
+#include "suite_run.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -279,10 +280,6 @@ int main(void)
     tcase_add_test(tests, it_waits_for_claude_codes_lock);
     tcase_add_test(tests, a_cancelled_one_says_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

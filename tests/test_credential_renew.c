@@ -1,5 +1,6 @@
 // Tests of credential_renew.c: a new pair in both shapes, and not a byte more.
 #include "credential_renew.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -98,9 +99,5 @@ int main(void)
     tcase_add_loop_test(cases, a_text_without_a_pair_is_refused, 0,
                         sizeof(pairless) / sizeof(pairless[0]));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

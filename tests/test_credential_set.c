@@ -1,5 +1,6 @@
 // Tests of credential_set.c: what the pool is filled with, and what has it filled again.
 #include "credential_set_fixture.h"
+#include "suite_run.h"
 
 #include <signal.h>
 
@@ -186,10 +187,7 @@ int main(void)
     tcase_add_test(cases, a_list_that_cannot_be_read_takes_nothing_out);
     Suite *suite = suite_create("credential_set");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(suite);
     curl_global_cleanup();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

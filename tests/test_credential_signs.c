@@ -1,5 +1,6 @@
 // Tests of credential_signs.c: what statuses, headers and bodies say about a credential.
 #include "credential_signs.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -171,9 +172,5 @@ int main(void)
                         sizeof(utilizations) / sizeof(*utilizations));
     tcase_add_test(cases, what_the_upstream_asks_of_retries_is_read);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of credential_store.c: the file is the old one or the new one, and a kill leaves a trace.
 #include "credential_store.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -218,9 +219,5 @@ int main(void)
     tcase_add_test(cases, a_folder_that_takes_no_file_is_found_out_before);
     tcase_add_test(cases, write_makes_file_and_folder_for_the_owner_alone);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of day_curve.c: totals by step, over midnight, and after a start.
 #include "day_curve.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -152,9 +153,5 @@ int main(void)
     tcase_add_test(cases, what_counts_in_another_day_is_left_out);
     tcase_add_test(cases, a_batch_counts_once_with_its_end);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

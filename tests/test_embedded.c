@@ -1,5 +1,6 @@
 // Tests of embedded.c: every file of sql/ and of the page is in the binary, byte for byte.
 #include "embedded.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -76,9 +77,5 @@ int main(void)
     tcase_add_test(cases, files_come_in_ascending_order);
     tcase_add_test(cases, unknown_file_is_not_found);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

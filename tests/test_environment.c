@@ -1,5 +1,6 @@
 // Checks what a command finds in its environment: its identity, and no way around the proxy.
 #include "environment.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -154,9 +155,5 @@ int main(void)
     tcase_add_test(tests, the_way_to_the_proxy_is_direct);
     tcase_add_loop_test(tests, cache_ttl_is_the_jobs, 0, 3);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -12,6 +12,7 @@
 #include "raw_server.h"
 #include "run_table.h"
 #include "sticky.h"
+#include "suite_run.h"
 #include "upstream.h"
 
 #include <fcntl.h>
@@ -541,10 +542,7 @@ int main(void)
     tcase_add_test(cases, so_many_bytes_of_bodies_and_no_more);
     tcase_add_test(cases, headers_that_do_not_fit_are_the_agents_fault);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(suite);
     curl_global_cleanup();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

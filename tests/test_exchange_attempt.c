@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "exchange_state.h"
+#include "suite_run.h"
 
 #include "credential_set_fixture.h" // its names would be shadowed
 
@@ -465,10 +466,7 @@ int main(void)
     tcase_add_test(cases, a_refresh_is_waited_for);
     Suite *suite = suite_create("exchange_attempt");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(suite);
     curl_global_cleanup();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

@@ -1,6 +1,7 @@
 // What the fake's strict parser takes and refuses.
 
 #include "fake_http.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -150,9 +151,5 @@ int main(void)
     tcase_add_loop_test(tests, chunks_are_decoded_at_any_split, 0,
                         sizeof(chunked_bodies) / sizeof(chunked_bodies[0]));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

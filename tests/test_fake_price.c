@@ -2,6 +2,7 @@
 
 #include "fake_message.h"
 #include "fake_price.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdint.h>
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_loop_test(tests, refusal_before_output_is_free_in_some_categories, 0,
                         sizeof(refusals) / sizeof(refusals[0]));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "forecast.h"
 #include "money.h"
 #include "run_costs.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -134,9 +135,5 @@ int main(void)
     tcase_add_test(cases, runs_are_ranked_and_put_into_steps);
     tcase_add_test(cases, odd_runs_are_in_some_step);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

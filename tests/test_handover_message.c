@@ -1,6 +1,7 @@
 // Tests of handover_message.c: what two daemons say to each other arrives, descriptors too, and
 // what makes no sense is refused.
 #include "handover_samples.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <msgpack.h>
@@ -222,9 +223,5 @@ int main(void)
     tcase_add_test(sockets, descriptors_of_what_is_refused_are_closed);
     suite_add_tcase(suite, messages);
     suite_add_tcase(suite, sockets);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

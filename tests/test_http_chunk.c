@@ -1,5 +1,6 @@
 // Tests of http_chunk.c: bodies in pieces of every size, and framing that lies.
 #include "http_chunk.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_loop_test(tcase, test_broken, 0, (int)(sizeof(broken) / sizeof(broken[0])));
     tcase_add_test(tcase, test_limits);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of http_message.c and http_fields.c: heads that are good, heads that are refused and how.
 #include "http_message.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -393,9 +394,5 @@ int main(void)
     tcase_add_test(tcase, test_hop_by_hop);
     tcase_add_test(tcase, test_lists);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 // Tests of http_write.c: what it writes reads back, and what does not fit or belong is refused.
 #include "http_message.h"
 #include "http_write.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(tcase, test_control_bytes);
     tcase_add_test(tcase, test_control_bytes_in_target);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "identify.h"
 
 #include "request_fixture.h"
+#include "suite_run.h"
 
 #include <stdlib.h>
 
@@ -160,9 +161,5 @@ int main(void)
     tcase_add_loop_test(cases, job_key_belongs_to_an_implicit_run, 0,
                         sizeof(job_keys) / sizeof(job_keys[0]));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

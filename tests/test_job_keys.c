@@ -1,5 +1,6 @@
 // Tests of job_keys.c: what is kept of a key, who is let in by it, and until when.
 #include "job_keys.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(cases, lines_of_others_are_passed_over);
     tcase_add_test(cases, there_is_a_most);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

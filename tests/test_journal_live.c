@@ -1,5 +1,6 @@
 // Checks what counts as open, what runs add up to, and the maximums.
 #include "journal_live.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -188,9 +189,5 @@ int main(void)
     tcase_add_test(cases, totals_do_not_overflow);
     tcase_add_test(cases, maximums_are_kept);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

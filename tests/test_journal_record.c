@@ -3,6 +3,7 @@
 #include "crc32c.h"
 #include "journal_record.h"
 #include "journal_samples.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <endian.h>
@@ -187,9 +188,5 @@ int main(void)
     tcase_add_test(cases, other_versions_are_read);
     tcase_add_test(cases, bad_payloads_are_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of json_walk.c and json_text.c: the grammar, and texts with escapes in them.
 #include "json_walk.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -254,9 +255,5 @@ int main(void)
     tcase_add_test(tcase, test_plain_length);
     tcase_add_test(tcase, test_integer);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of kept_answer.c: what was kept back is what came, but for the wait that it names.
 #include "kept_answer.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -98,9 +99,5 @@ int main(void)
                         (int)(sizeof(waits) / sizeof(waits[0])));
     tcase_add_test(tests, a_long_body_is_not_kept);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "ledger_catch_up.h"
 #include "pgbouncer_fixture.h"
+#include "suite_run.h"
 
 #include <poll.h>
 
@@ -290,9 +291,5 @@ int main(void)
     tcase_add_test(cases, torn_record_is_passed_and_the_next_segment_read);
     tcase_add_test(cases, pgbouncer_in_transaction_mode_will_do);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

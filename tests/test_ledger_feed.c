@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "ledger_feed.h"
 #include "subcommands.h"
+#include "suite_run.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -305,9 +306,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, wrong_packets_are_no_reports);
     tcase_add_test(cases, password_is_in_no_argument);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "ledger_fixture.h"
 
 #include "cleanup.h"
+#include "suite_run.h"
 
 #include <poll.h>
 #include <pwd.h>
@@ -229,9 +230,5 @@ int main(void)
     tcase_add_test(cases, books_of_a_version_that_is_not_installed_are_named);
     tcase_add_test(cases, unusable_place_is_named);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

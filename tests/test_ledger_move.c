@@ -7,6 +7,7 @@
 #include "ledger_move.h"
 #include "ledger_status.h"
 #include "ledger_write.h"
+#include "suite_run.h"
 
 #include <jansson.h>
 
@@ -341,9 +342,5 @@ int main(void)
     tcase_add_test(cases, export_as_csv_has_a_head_and_quotes);
     tcase_add_test(cases, only_the_ledgers_own_tables_are_exported);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "cleanup.h"
 #include "ledger_write.h"
 #include "money.h"
+#include "suite_run.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -465,9 +466,5 @@ int main(void)
     tcase_add_test(cases, unreadable_dsn_is_not_repeated);
     tcase_add_test(cases, missing_server_is_an_error_not_a_wait);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Checks what is read of the machine, and what a configuration may ask of it.
 #include "machine.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -110,9 +111,5 @@ int main(void)
     tcase_add_test(tests, the_reserve_is_not_for_runs);
     tcase_add_test(tests, what_cannot_be_given_is_told);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

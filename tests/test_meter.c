@@ -2,6 +2,7 @@
 // pieces of every size, with both line ends and compressed; and what breaks off or lies.
 #include "cleanup.h"
 #include "meter.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -921,9 +922,5 @@ int main(void)
     tcase_add_test(tcase, test_free_refusals_are_configuration);
     tcase_add_test(tcase, test_batch_lines);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

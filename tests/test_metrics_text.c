@@ -2,6 +2,7 @@
 #include "metrics_text.h"
 
 #include "control_samples.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -195,9 +196,5 @@ int main(void)
     tcase_add_test(cases, labels_are_escaped);
     tcase_add_test(cases, all_that_there_can_be_fits);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

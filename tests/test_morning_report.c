@@ -9,6 +9,7 @@
 #include "morning_report.h"
 #include "report_html.h"
 #include "report_text.h"
+#include "suite_run.h"
 
 #include <jansson.h>
 
@@ -340,9 +341,5 @@ int main(void)
     tcase_add_test(ledger, json_is_exact);
     tcase_add_test(ledger, a_ledger_without_tables_says_so);
     suite_add_tcase(suite, ledger);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of off_loop.c: the work is done on another thread, its end told on the loop's.
 #include "off_loop.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -94,9 +95,5 @@ int main(void)
     tcase_add_test(tests, each_is_run_and_told);
     tcase_add_test(tests, the_end_waits_for_all);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

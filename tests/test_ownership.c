@@ -1,5 +1,6 @@
 // Tests of ownership.c: who made what, what is forgotten, and what a restart remembers.
 #include "ownership.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -126,9 +127,5 @@ int main(void)
     tcase_add_test(cases, ids_are_bounded);
     tcase_add_test(cases, oldest_are_forgotten_first_and_restarts_remember);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

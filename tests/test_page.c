@@ -2,6 +2,7 @@
 #include "page.h"
 
 #include "page_fixture.h"
+#include "suite_run.h"
 
 #define OURS PAGE_FIXTURE_HOST
 #define ADDRESS "127.0.0.1:8377"
@@ -212,9 +213,5 @@ int main(void)
     tcase_add_test(cases, files_and_metrics_need_no_session);
     tcase_add_test(cases, a_session_is_told_what_goes_on);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of page_check.c: which requests may be a browser's, by the heads that browsers send.
 #include "page_check.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -137,9 +138,5 @@ int main(void)
     tcase_add_loop_test(cases, heads_of_browsers, 0, COUNT(heads));
     tcase_add_loop_test(cases, cookies_are_found_by_their_whole_name, 0, COUNT(cookies));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of page_session.c: links work once and not for long, sessions end, and both are few.
 #include "page_session.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -110,9 +111,5 @@ int main(void)
     tcase_add_test(cases, nothing_else_opens_anything);
     tcase_add_test(cases, one_more_replaces_the_oldest);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "page_fixture.h"
+#include "suite_run.h"
 
 #define INTERVAL_US 2000
 #define ASK "GET /reeve/events HTTP/1.1\r\n" PAGE_FIXTURE_HOST "\r\n"
@@ -179,9 +180,5 @@ int main(void)
     tcase_add_test(cases, one_that_does_not_read_is_dropped_and_the_others_go_on);
     tcase_add_test(cases, a_stream_ends_with_its_session);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

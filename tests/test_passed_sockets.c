@@ -1,5 +1,6 @@
 // Tests of passed_sockets.c.
 #include "passed_sockets.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -134,9 +135,5 @@ int main(void)
     tcase_add_loop_test(tests, sockets_are_told_apart, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(tests, what_is_meant_for_another_process_is_left);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Checks where state and socket are looked for, by what is said and by the environment.
 #include "paths.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -124,9 +125,5 @@ int main(void)
     tcase_add_test(tests, a_socket_path_has_to_fit);
     tcase_add_test(tests, the_daemon_makes_its_directories);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "money.h"
 #include "price.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -596,9 +597,5 @@ int main(void)
     tcase_add_test(cases, bound_is_tight_for_a_plain_request);
     tcase_add_test(cases, bound_beyond_measure_is_an_error);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

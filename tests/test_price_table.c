@@ -1,6 +1,7 @@
 // Tests of price_table.c and price_csv.c: what is read, what is refused and with which words.
 #include "cleanup.h"
 #include "price_table.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -266,9 +267,5 @@ int main(void)
     tcase_add_test(cases, builtin_table_has_the_whole_catalog);
     tcase_add_test(cases, file_is_loaded_or_named_in_the_error);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "relay.h"
 
 #include "agent.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(cases, cut_response_breaks_the_connection_off);
     tcase_add_test(cases, every_head_that_is_read_can_be_written);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

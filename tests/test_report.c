@@ -8,6 +8,7 @@
 #include "report.h"
 #include "report_format.h"
 #include "report_range.h"
+#include "suite_run.h"
 
 #include <jansson.h>
 
@@ -448,9 +449,5 @@ int main(void)
     tcase_add_test(ledger, empty_ledger_has_an_empty_report);
     tcase_add_test(ledger, ledger_without_tables_says_so);
     suite_add_tcase(suite, ledger);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "report_html.h"
 #include "report_markdown.h"
 #include "report_text.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -200,9 +201,5 @@ int main(void)
     tcase_add_test(cases, long_texts_are_cut_at_a_character);
     tcase_add_test(cases, names_are_no_formulas);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

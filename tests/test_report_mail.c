@@ -2,6 +2,7 @@
 #include "report_mail.h"
 
 #include "cleanup.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <errno.h>
@@ -114,9 +115,5 @@ int main(void)
     tcase_add_test(cases, message_is_as_the_standards_have_it);
     tcase_add_test(cases, nothing_is_written_to_a_bad_address);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of request_body.c: what is held in memory, what in a file, and how much of it.
 #include "request_body.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -182,9 +183,5 @@ int main(void)
     tcase_add_test(cases, missing_spool_is_told_and_small_bodies_do_without);
     tcase_add_test(cases, full_disk_is_told);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 // Tests of request_scan.c, request_members.c and request_batch.c: what is found in a body and
 // where, what hides nothing, what is refused.
 #include "request_batch.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -446,9 +447,5 @@ int main(void)
     tcase_add_test(tcase, test_references);
     tcase_add_test(tcase, test_references_are_bounded);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

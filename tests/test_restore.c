@@ -1,6 +1,7 @@
 // Checks what is in the budget after a start: what was spent, what orphans took, what batches hold.
 #include "clock.h"
 #include "restore.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -279,9 +280,5 @@ int main(void)
     tcase_add_test(cases, live_runs_stay_with_what_they_have_spent);
     tcase_add_test(cases, witnesses_are_told);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of route.c: what a request asks for, and how large its body may be.
 #include "route.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -130,9 +131,5 @@ int main(void)
                         sizeof(requests) / sizeof(requests[0]));
     tcase_add_loop_test(cases, object_is_told_by_its_path, 0, sizeof(objects) / sizeof(objects[0]));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

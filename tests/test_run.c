@@ -3,6 +3,7 @@
 #include "cgroup.h"
 #include "guard_daemon.h"
 #include "run_limits.h"
+#include "suite_run.h"
 #include "supervisor.h"
 
 #include <fcntl.h>
@@ -480,9 +481,5 @@ int main(void)
     tcase_add_unchecked_fixture(without, use_none, NULL);
     add_all(without);
     suite_add_tcase(suite, without);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "cgroup.h"
 #include "run_escape.h"
 #include "run_limits.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -175,9 +176,5 @@ int main(void)
     tcase_add_test(tests, with_children_of_before_its_environment_tells);
     tcase_add_test(tests, or_the_run_key);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Checks what becomes of the limits that a supervisor asks for.
 #include "run_limits.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -101,9 +102,5 @@ int main(void)
     tcase_add_test(tests, the_unit_has_room_for_the_supervisor);
     tcase_add_test(tests, every_member_has_a_name);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

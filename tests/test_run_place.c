@@ -1,5 +1,6 @@
 // Tests of run_place.c: whose socket it is, by directories that stand for cgroups.
 #include "run_place.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -271,9 +272,5 @@ int main(void)
                         sizeof(claims) / sizeof(claims[0]));
     tcase_add_test(cases, real_cgroup_is_taken);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

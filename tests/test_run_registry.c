@@ -2,6 +2,7 @@
 // settle late, connections that break. One process; the loop is turned by hand.
 #include "guard_supervisor.h"
 #include "money.h"
+#include "suite_run.h"
 
 static int opened, cancelled, overdue, closed;
 static enum run_end closed_as;
@@ -432,9 +433,5 @@ int main(void)
     tcase_add_test(tests, requests_that_make_no_sense);
     tcase_add_test(tests, status_shows_both);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

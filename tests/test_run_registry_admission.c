@@ -1,5 +1,6 @@
 // Checks which runs have to wait, which can never start, and what the status says of it.
 #include "guard_supervisor.h"
+#include "suite_run.h"
 
 static int64_t pressure;
 
@@ -134,9 +135,5 @@ int main(void)
     tcase_add_test(tests, pressure_holds_new_runs_back);
     tcase_add_test(tests, a_kernel_that_does_not_tell_holds_nobody_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

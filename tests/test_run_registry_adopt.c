@@ -3,6 +3,7 @@
 #include "guard_supervisor.h"
 
 #include "agent_key.h"
+#include "suite_run.h"
 
 #include <sys/wait.h>
 
@@ -318,9 +319,5 @@ int main(void)
     tcase_add_test(tests, who_asks_again_does_not_know_of_its_run);
     tcase_add_test(tests, a_job_key_leads_to_the_same_run);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "money.h"
 #include "moved_clock.h"
 #include "run_limits.h"
+#include "suite_run.h"
 
 static struct guard_daemon daemon_;
 static int opened, cancelled, closed;
@@ -192,9 +193,5 @@ int main(void)
     tcase_add_test(cases, it_takes_no_slot);
     tcase_add_test(cases, journal_that_takes_nothing_opens_nothing);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

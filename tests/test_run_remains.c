@@ -1,5 +1,6 @@
 // Checks that the cgroups of a run are found where they can be, in a tree of ordinary files.
 #include "run_remains.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -132,9 +133,5 @@ int main(void)
     tcase_add_test(tests, empty_ones_are_removed);
     tcase_add_test(tests, nothing_is_left);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "run_exit.h"
 #include "run_summary.h"
 #include "status.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -192,9 +193,5 @@ int main(void)
     tcase_add_test(tests, status_as_text);
     tcase_add_test(tests, status_as_json);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 // v2 is in tests/vm/escape.sh.
 #include "process_stat.h"
 #include "run_sweep.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -153,9 +154,5 @@ int main(void)
     tcase_add_test(tests, who_is_older_is_left_alone);
     tcase_add_test(tests, a_name_may_hold_anything);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

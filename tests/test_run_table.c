@@ -1,5 +1,6 @@
 // Tests of run_table.c: keys, who they belong to, and how many runs there can be.
 #include "run_table.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -185,9 +186,5 @@ int main(void)
     tcase_add_test(cases, table_is_full_at_its_maximum);
     tcase_add_test(cases, runs_are_visited_oldest_first);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

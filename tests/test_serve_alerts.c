@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "money.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -605,9 +606,5 @@ int main(void)
     tcase_add_test(cases, addresses_can_be_in_files);
     tcase_add_test(cases, channels_have_an_end);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

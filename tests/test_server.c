@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "agent_pass.h"
 #include "agents.h"
+#include "suite_run.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -314,9 +315,5 @@ int main(void)
     tcase_add_test(cases, server_outlives_the_end_of_its_files);
     tcase_add_test(cases, stopped_server_takes_no_more);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "ceiling_fixture.h"
 #include "journal_follow.h"
+#include "suite_run.h"
 
 #define BODY                                                                                       \
     "{\"model\":\"claude-opus-5-5\",\"inference_geo\":\"global\",\"max_tokens\":2000,"             \
@@ -298,9 +299,5 @@ int main(void)
     tcase_add_test(cases, ceiling_that_is_used_up_within_its_reservation_is_no_overrun);
     tcase_add_test(cases, soft_limit_is_told_once);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

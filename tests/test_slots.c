@@ -1,6 +1,7 @@
 // Checks who gets a slot, and when.
 #include "run.h"
 #include "slots.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -181,9 +182,5 @@ int main(void)
     tcase_add_test(tests, held_back_for_now);
     tcase_add_test(tests, leaving_twice_changes_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

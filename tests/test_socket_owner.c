@@ -1,5 +1,6 @@
 // Tests of socket_owner.c: what is asked, what is made of answers, and the kernel's own ones.
 #include "socket_owner.h"
+#include "suite_run.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -353,9 +354,5 @@ int main(void)
     tcase_add_test(cases, cgroup_is_the_own_one);
     tcase_add_test(cases, other_namespace_is_not_seen);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

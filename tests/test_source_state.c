@@ -3,6 +3,7 @@
 #include "pgbouncer_fixture.h"
 
 #include "source_state.h"
+#include "suite_run.h"
 
 #define HOUR_US INT64_C(3600000000)
 
@@ -347,9 +348,5 @@ int main(void)
     tcase_add_test(cases, works_through_a_pooler);
     tcase_add_test(cases, server_that_goes_is_an_error);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "source_state.h"
+#include "suite_run.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -258,9 +259,5 @@ int main(void)
     tcase_set_timeout(cases, 0);
     tcase_add_test(cases, never_two_holders_and_never_a_second_done);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "ledger_feed.h"
 #include "source_state_link.h"
 #include "subcommands.h"
+#include "suite_run.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -266,9 +267,5 @@ int main(int argc, char **argv)
     tcase_add_test(cases, a_queue_that_is_full_is_an_error_and_all_in_it_are_answered);
     tcase_add_test(cases, other_packets_are_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 // cannot start.
 #include "run_limits.h"
 #include "spawn.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <signal.h>
@@ -111,9 +112,5 @@ int main(void)
     tcase_add_loop_test(tests, it_is_in_its_place_before_it_begins, 0, choice_count);
     tcase_add_loop_test(tests, what_cannot_be_executed_is_named, 0, choice_count);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "splice.h"
 
 #include "ceiling_fixture.h"
+#include "suite_run.h"
 
 #define TEXT_MAX 8192
 #define TRIALS 4000
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_loop_test(cases, only_the_values_change, 0, sizeof(splices) / sizeof(splices[0]));
     tcase_add_test(cases, random_bodies_are_sent_as_admitted);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of sse.c: every stream in pieces of every size, and events that are too large.
 #include "sse.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_test(tcase, test_oversized);
     tcase_add_test(tcase, test_memory_is_bounded);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

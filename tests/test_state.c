@@ -4,6 +4,7 @@
 #include "moved_clock.h"
 
 #include "guard_daemon.h"
+#include "suite_run.h"
 
 #define QUESTIONS_MAX 64
 
@@ -547,9 +548,5 @@ int main(void)
     tcase_add_test(tests, a_key_taken_by_force_is_noticed_at_once);
     tcase_add_test(tests, a_run_of_the_daemon_before_is_asked_for);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

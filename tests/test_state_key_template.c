@@ -1,5 +1,6 @@
 // Checks the keys that templates make, and which templates are none.
 #include "state_key_template.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -75,9 +76,5 @@ int main(void)
     tcase_add_test(cases, others_are_refused);
     tcase_add_test(cases, failure_leaves_the_key_alone);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // Tests of sticky.c: who has served a key, and that the memory of it is bounded.
 #include "sticky.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -81,9 +82,5 @@ int main(void)
     tcase_add_test(cases, a_credential_is_forgotten_whole);
     tcase_add_test(cases, what_is_in_use_outlives_a_flood);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "ceiling_fixture.h"
 #include "handover_message.h"
+#include "suite_run.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -318,9 +319,5 @@ int main(void)
     tcase_add_test(cases, predecessors_are_passed_on_with_what_they_have);
     tcase_add_test(cases, there_is_a_most_of_them);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 // Tests of successor_start.c: what a program that succeeds a daemon finds, and why one is not
 // started.
 #include "successor_start.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -144,9 +145,5 @@ int main(void)
     tcase_add_test(cases, without_a_predecessor_there_is_none);
     tcase_add_test(cases, a_successor_is_nobodys_child);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 // Tests of time_zone.c: against the C library in every zone, and days and months where clocks
 // change.
 #include "cleanup.h"
+#include "suite_run.h"
 #include "time_zone.h"
 
 #include <check.h>
@@ -219,9 +220,5 @@ int main(void)
     tcase_add_test(cases, bad_name_is_refused);
     tcase_add_test(cases, damaged_file_is_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 // Tests of token_endpoint.c: what the answers of a token endpoint mean.
+#include "suite_run.h"
 #include "token_endpoint.h"
 
 #include <check.h>
@@ -95,9 +96,5 @@ int main(void)
                         sizeof(answers) / sizeof(answers[0]));
     tcase_add_test(cases, a_token_of_the_longest_length_is_taken);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include "units.h"
 
 #include "cleanup.h"
+#include "suite_run.h"
 #include "units_cron.h"
 
 #include <check.h>
@@ -196,9 +197,5 @@ int main(void)
     tcase_add_loop_test(cron, cron_says_the_same_or_nothing, 0,
                         sizeof(schedules) / sizeof(schedules[0]));
     suite_add_tcase(suite, cron);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

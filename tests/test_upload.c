@@ -1,4 +1,5 @@
 // Tests of upload.c: the window between a sender and a taker of different speeds.
+#include "suite_run.h"
 #include "upload.h"
 
 #include <check.h>
@@ -140,9 +141,5 @@ int main(void)
     tcase_add_test(cases, bytes_that_were_offered_stay_where_they_are);
     tcase_add_test(cases, long_body_passes_in_bounded_memory);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

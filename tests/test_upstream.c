@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "curl_loop.h"
 #include "raw_server.h"
+#include "suite_run.h"
 
 #include <stdlib.h>
 
@@ -843,10 +844,7 @@ int main(void)
     tcase_add_test(cases, bad_address_is_refused);
     tcase_add_test(cases, missing_ca_file_is_refused);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int code = suite_run(suite);
     curl_global_cleanup();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }

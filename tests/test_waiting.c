@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "exchange_state.h"
+#include "suite_run.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -161,9 +162,5 @@ int main(void)
                         sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(cases, refusal_without_a_ceiling_of_its_own);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
