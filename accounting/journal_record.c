@@ -3,6 +3,7 @@
 
 #include "crc32c.h"
 #include "journal_layout.h"
+#include "msgpack_integer.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -166,17 +167,6 @@ static const msgpack_object *payload_next(struct payload_reader *reader)
     return &reader->item.data;
 }
 
-static bool decode_int64(const msgpack_object *item, int64_t *value)
-{
-    if (item->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        *value = item->via.i64;
-    else if (item->type == MSGPACK_OBJECT_POSITIVE_INTEGER && item->via.u64 <= INT64_MAX)
-        *value = (int64_t)item->via.u64;
-    else
-        return false;
-    return true;
-}
-
 static bool decode_usage_json(const msgpack_object *item, struct journal_settlement *settlement)
 {
     if (item->type == MSGPACK_OBJECT_NIL)
@@ -207,13 +197,13 @@ static bool decode_field(const struct journal_field *field, const msgpack_object
         memcpy(member, item->via.bin.ptr, field->size);
         return true;
     case FIELD_INT64:
-        if (!decode_int64(item, &wide))
+        if (!msgpack_integer_read(item, &wide))
             return false;
         memcpy(member, &wide, sizeof(wide));
         return true;
     case FIELD_INT:
     case FIELD_ENUM:
-        if (!decode_int64(item, &wide) || wide < INT_MIN || wide > INT_MAX)
+        if (!msgpack_integer_read(item, &wide) || wide < INT_MIN || wide > INT_MAX)
             return false;
         if (field->kind == FIELD_ENUM && (wide < 0 || (uint64_t)wide > field->last))
             return false;
@@ -240,8 +230,8 @@ int journal_record_decode(const uint8_t *payload, size_t length,
     int64_t version;
     const msgpack_object *item;
     if (!payload_begin(&reader) || (item = payload_next(&reader)) == NULL ||
-        !decode_int64(item, &type) || (item = payload_next(&reader)) == NULL ||
-        !decode_int64(item, &version) || type < 0 || version < 1)
+        !msgpack_integer_read(item, &type) || (item = payload_next(&reader)) == NULL ||
+        !msgpack_integer_read(item, &version) || type < 0 || version < 1)
         return error_set(err, -EBADMSG, "not an array that begins with type and version");
     const struct journal_layout *layout = journal_layout_find((uint64_t)type);
     if (layout == NULL)

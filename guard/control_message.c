@@ -2,6 +2,7 @@
 
 #include "control_message.h"
 
+#include "msgpack_integer.h"
 #include "msgpack_scan.h"
 
 #include <assert.h>
@@ -335,17 +336,6 @@ static bool key_is(const msgpack_object *key, const char *name)
            memcmp(key->via.str.ptr, name, key->via.str.size) == 0;
 }
 
-static bool read_integer(const msgpack_object *value, int64_t *number)
-{
-    if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= INT64_MAX)
-        *number = (int64_t)value->via.u64;
-    else if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        *number = value->via.i64;
-    else
-        return false;
-    return true;
-}
-
 static int read_fields(const msgpack_object *map, const struct field_table *table, void *object,
                        struct error *err);
 
@@ -371,9 +361,9 @@ static bool read_field(const struct field *field, const msgpack_object *value, v
     int64_t word;
     switch (field->kind) {
     case FIELD_INTEGER:
-        return read_integer(value, (int64_t *)(void *)target);
+        return msgpack_integer_read(value, (int64_t *)(void *)target);
     case FIELD_WORD:
-        if (!read_integer(value, &word) || word < 0 || (size_t)word >= field->size)
+        if (!msgpack_integer_read(value, &word) || word < 0 || (size_t)word >= field->size)
             return false;
         *(unsigned *)(void *)target = (unsigned)word;
         return true;

@@ -3,6 +3,7 @@
 #include "handover_message.h"
 
 #include "cleanup.h"
+#include "msgpack_integer.h"
 #include "msgpack_scan.h"
 
 #include <assert.h>
@@ -143,22 +144,11 @@ int handover_message_encode(const struct handover_message *message,
     return (int)target.length;
 }
 
-static bool read_integer(const msgpack_object *value, int64_t *number)
-{
-    if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= INT64_MAX)
-        *number = (int64_t)value->via.u64;
-    else if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        *number = value->via.i64;
-    else
-        return false;
-    return true;
-}
-
 static bool read_field(const struct field *field, const msgpack_object *value, void *body)
 {
     char *place = (char *)body + field->offset;
     if (field->kind == FIELD_INTEGER)
-        return read_integer(value, (int64_t *)(void *)place);
+        return msgpack_integer_read(value, (int64_t *)(void *)place);
     if (field->kind == FIELD_FLAG) {
         *(bool *)place = value->type == MSGPACK_OBJECT_BOOLEAN && value->via.boolean;
         return value->type == MSGPACK_OBJECT_BOOLEAN;
@@ -185,7 +175,7 @@ static int read_message(const msgpack_object *array, struct handover_message *me
 {
     int64_t type = 0;
     if (array->type != MSGPACK_OBJECT_ARRAY || array->via.array.size == 0 ||
-        !read_integer(&array->via.array.ptr[0], &type) || type <= 0)
+        !msgpack_integer_read(&array->via.array.ptr[0], &type) || type <= 0)
         return error_set(err, -EBADMSG, "a message between daemons without a type");
     if ((uint64_t)type >= TYPES)
         return error_set(err, -ENOTSUP, "a message between daemons of type %lld", (long long)type);
