@@ -165,6 +165,15 @@ static bool on_pass(const struct agent_parts *parts, void *context)
     return false;
 }
 
+// What has nothing under way here goes to the new one; without one it is turned away.
+static void pass_what_is_idle(struct serve *serve)
+{
+    serve->proxy.pass_agent = on_pass;
+    journal_dispatch(serve->journal);
+    exchanges_pass(&serve->proxy);
+    server_pass(serve->server);
+}
+
 static int on_record(const struct journal_record *record, void *context, struct error *err)
 {
     struct serve *serve = context;
@@ -191,17 +200,13 @@ static void answer(struct handover *handover)
     control_peer_close(peer);
 }
 
-// What has nothing under way goes to it, then the main process is another one; and what is under
-// way here goes on.
+// What is idle first, then the main process is another one; and what is under way here goes on.
 static void handover_succeed(struct handover *handover)
 {
     struct serve *serve = handover->serve;
     char text[64];
     handover_enter(handover, HANDOVER_SUCCEEDED);
-    serve->proxy.pass_agent = on_pass;
-    journal_dispatch(serve->journal);
-    exchanges_pass(&serve->proxy);
-    server_pass(serve->server);
+    pass_what_is_idle(serve);
     run_table_each(serve->runs, visit_counts, handover);
     snprintf(text, sizeof(text), "MAINPID=%ld\nREADY=1", (long)handover->successor);
     sd_notify(0, text);
@@ -226,10 +231,7 @@ static void handover_lose(struct handover *handover, const struct error *err)
                             "the new daemon was given everything, and does not serve: %s; this "
                             "one ends, to be started again",
                             err->text);
-    serve->proxy.pass_agent = on_pass; // which fails: who has nothing under way is turned away
-    journal_dispatch(serve->journal);
-    exchanges_pass(&serve->proxy);
-    server_pass(serve->server);
+    pass_what_is_idle(serve);
     serve->exit_code = EX_TEMPFAIL;
     serve_drain(serve, SERVE_FINISHING, SERVE_STOP_MAX_S);
 }
@@ -271,14 +273,13 @@ static int give(struct handover *handover, struct error *err)
 
 static int await_ready(struct handover *handover, struct error *err)
 {
-    enum handover_type type = HANDOVER_READY;
+    const struct handover_message *message = &handover->packet.message;
     int result = handover_receive(handover->fd, 0, &handover->packet, err);
     if (result < 0)
         return result;
-    type = handover->packet.message.type;
-    if (type == HANDOVER_FAILED)
-        result = error_set(err, -EIO, "%s", handover->packet.message.failed.text);
-    else if (type != HANDOVER_READY)
+    if (message->type == HANDOVER_FAILED)
+        result = error_set(err, -EIO, "%s", message->failed.text);
+    else if (message->type != HANDOVER_READY)
         result = error_set(err, -EBADMSG, "it says something else");
     handover_packet_done(&handover->packet);
     return result;
