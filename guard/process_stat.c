@@ -50,3 +50,8 @@ bool process_stat_kill(const struct process_stat *stat)
            now.started == stat->started &&
            syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
 }
+
+void process_stat_format(const struct process_stat *stat, char text[static PROCESS_TEXT_MAX])
+{
+    snprintf(text, PROCESS_TEXT_MAX, "pid %d (%s)", stat->pid, stat->name);
+}

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #define PROCESS_NAME_MAX 16 // TASK_COMM_LEN
+#define PROCESS_TEXT_MAX 64
 
 struct process_stat {
     pid_t pid;
@@ -30,3 +31,6 @@ bool process_stat_next(DIR *proc, struct process_stat *stat);
 // Kills that process and no other that has its number by now. False: it has ended, or is not ours
 // to kill.
 bool process_stat_kill(const struct process_stat *stat);
+
+// "pid 1234 (sleep)", as alerts have it.
+void process_stat_format(const struct process_stat *stat, char text[static PROCESS_TEXT_MAX]);

@@ -187,8 +187,8 @@ static const struct process *find_outside(const struct run_escape *escape,
 
 static void tell(const struct run_escape *escape, const struct process_stat *stat)
 {
-    char text[64];
-    snprintf(text, sizeof(text), "pid %d (%s)", stat->pid, stat->name);
+    char text[PROCESS_TEXT_MAX];
+    process_stat_format(stat, text);
     escape->found(text, escape->context);
 }
 

@@ -58,14 +58,14 @@ static bool is_in_place(const struct run_sweep *sweep, pid_t pid)
 
 static void tell(struct run_sweep *sweep, const struct process_stat *stat)
 {
-    char text[64];
+    char text[PROCESS_TEXT_MAX];
     for (size_t i = 0; i < sweep->told_count; i++)
         if (sweep->told[i] == stat->pid)
             return;
     if (sweep->told_count == RUN_SWEEP_TOLD_MAX)
         return;
     sweep->told[sweep->told_count++] = stat->pid;
-    snprintf(text, sizeof(text), "pid %d (%s)", stat->pid, stat->name);
+    process_stat_format(stat, text);
     sweep->found(text, sweep->context);
 }
 
