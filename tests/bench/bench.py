@@ -365,20 +365,29 @@ def run(work, options):
     return results
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def make_parser(description, requests):
+    """The options of every bench of ways."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=20_000, help="of each way in each round")
-    parser.add_argument("--streams", type=int, default=500, help="open at once, for their memory")
-    parser.add_argument("scenario", nargs="*", choices=[[], *(one.name for one in SCENARIOS)])
-    options = parser.parse_args()
+    parser.add_argument("--requests", type=int, default=requests, help="of each way in each round")
+    return parser
+
+
+def run_and_print(run_bench, print_results, options):
     with tempfile.TemporaryDirectory(prefix="reeve-bench.") as work:
-        results = run(pathlib.Path(work), options)
+        results = run_bench(pathlib.Path(work), options)
     if options.json:
         print(json.dumps(results, indent=2))
     else:
-        print_table(results)
+        print_results(results)
+
+
+def main():
+    parser = make_parser(__doc__, 20_000)
+    parser.add_argument("--streams", type=int, default=500, help="open at once, for their memory")
+    parser.add_argument("scenario", nargs="*", choices=[[], *(one.name for one in SCENARIOS)])
+    run_and_print(run, print_table, parser.parse_args())
 
 
 if __name__ == "__main__":

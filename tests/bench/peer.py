@@ -4,12 +4,8 @@
 LiteLLM has a key of its own and passes /v1/messages on, without its database: it keeps no books here. reeve
 does what it always does. See bench.py for what is printed.
 """
-import argparse
-import json
-import pathlib
 import subprocess
 import sys
-import tempfile
 
 import bench
 
@@ -92,18 +88,9 @@ def print_table(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=1000, help="of each way in each round")
-    options = parser.parse_args()
+    options = bench.make_parser(__doc__, 1000).parse_args()
     install()
-    with tempfile.TemporaryDirectory(prefix="reeve-bench.") as work:
-        results = run(pathlib.Path(work), options)
-    if options.json:
-        print(json.dumps(results, indent=2))
-    else:
-        print_table(results)
+    bench.run_and_print(run, print_table, options)
 
 
 if __name__ == "__main__":
