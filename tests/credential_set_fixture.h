@@ -7,12 +7,12 @@
 #include "credential_keeper.h"
 #include "curl_loop.h"
 #include "raw_server.h"
+#include "remove_tree.h"
 #include "sticky.h"
 #include "upstream.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -92,14 +92,6 @@ static void set_up(void)
     ck_assert_int_eq(credential_keeper_new(&keeper, &options, &err), 0);
 }
 
-static int remove_each(const char *each, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(each);
-}
-
 static void tear_down(void)
 {
     credential_set_free(set);
@@ -110,7 +102,7 @@ static void tear_down(void)
     sticky_free(sticky);
     config_done(&config);
     server_stop_and_free();
-    nftw(directory, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(directory);
 }
 
 // Begins the set. `config_path` is read at SIGHUP, `file` is --credential; each NULL for none.

@@ -4,9 +4,9 @@
 #include "ledger.h"
 #include "ledger_local.h"
 #include "ledger_schema.h"
+#include "remove_tree.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,15 +27,6 @@ struct ledger_fixture {
         ck_assert_msg(asserted_code == 0, "%s: %d, %s", #call, asserted_code, err->text);          \
     } while (0)
 
-static inline int fixture_remove_entry(const char *path, const struct stat *status, int type,
-                                       struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
 static inline void ledger_fixture_init(struct ledger_fixture *fixture)
 {
     *fixture = (struct ledger_fixture){0};
@@ -48,7 +39,7 @@ static inline void ledger_fixture_init(struct ledger_fixture *fixture)
 static inline void ledger_fixture_done(struct ledger_fixture *fixture)
 {
     ledger_local_stop(&fixture->local);
-    nftw(fixture->directory, fixture_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(fixture->directory);
 }
 
 // The single value of a query, in a buffer of the caller's.

@@ -5,12 +5,12 @@
 #include "clock.h"
 #include "curl_loop.h"
 #include "raw_server.h"
+#include "remove_tree.h"
 #include "suite_run.h"
 #include "upstream.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -84,21 +84,13 @@ static void set_up(void)
     alerts = 0;
 }
 
-static int remove_each(const char *each, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(each);
-}
-
 static void tear_down(void)
 {
     credential_keeper_free(keeper);
     upstream_free(upstream);
     curl_loop_free(loop);
     server_stop_and_free();
-    nftw(directory, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(directory);
 }
 
 // Takes what is in the file.

@@ -1,11 +1,11 @@
 // Tests of credential_lock.c: the folders that Claude Code makes, one owner at a time, and dead
 // ones.
 #include "credential_lock.h"
+#include "remove_tree.h"
 #include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +32,9 @@ static void set_up(void)
     ck_assert_int_eq(mkdir(in_directory(".claude"), 0700), 0);
 }
 
-static int remove_each(const char *each, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(each);
-}
-
 static void tear_down(void)
 {
-    nftw(directory, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(directory);
 }
 
 static bool is_there(const char *name)

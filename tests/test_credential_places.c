@@ -1,10 +1,10 @@
 // Tests of credential_places.c: where each credential is, and whose file it is.
 #include "credential_places.h"
+#include "remove_tree.h"
 #include "suite_run.h"
 
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,18 +49,10 @@ static void set_up(void)
     setenv("CREDENTIALS_DIRECTORY", systemd, 1);
 }
 
-static int remove_each(const char *each, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(each);
-}
-
 static void tear_down(void)
 {
     config_done(&config);
-    nftw(directory, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(directory);
 }
 
 // An @ in it is the test's folder.

@@ -8,11 +8,11 @@
 #include "curl_loop.h"
 #include "off_loop.h"
 #include "raw_server.h"
+#include "remove_tree.h"
 #include "suite_run.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 
 #define ASKS_MAX 2
@@ -62,20 +62,12 @@ static void set_up(void)
     results = 0;
 }
 
-static int remove_each(const char *each, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(each);
-}
-
 static void tear_down(void)
 {
     off_loop_free(tools.off_loop);
     curl_loop_free(tools.curl);
     server_stop_and_free();
-    nftw(directory, remove_each, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(directory);
 }
 
 static void on_result(void *context, const struct refresh_result *given)

@@ -3,6 +3,7 @@
 #include "cgroup.h"
 #include "run_escape.h"
 #include "run_limits.h"
+#include "sleeper.h"
 #include "suite_run.h"
 
 #include <check.h>
@@ -30,41 +31,11 @@ static void on_found(const char *text, void *context)
     snprintf(told + used, sizeof(told) - used, "%s;", text);
 }
 
-// A child that sleeps, with this in its environment, or nothing. In its own program by the time
-// this returns.
-static pid_t start(const char *variable)
-{
-    int channels[2];
-    char end;
-    ck_assert_int_eq(pipe2(channels, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        char *environment[] = {(char *)variable, NULL};
-        execve("/bin/sleep", (char *[]){(char *)"sleep", (char *)"1000", NULL}, environment);
-        _exit(1);
-    }
-    close(channels[1]);
-    ck_assert_int_eq(read(channels[0], &end, 1), 0); // closed by its execve
-    close(channels[0]);
-    return pid;
-}
-
-static bool is_alive(pid_t pid)
-{
-    return waitpid(pid, NULL, WNOHANG) == 0;
-}
-
-static void end(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-}
-
 static void begin(void)
 {
     struct error err;
     ck_assert_int_eq(run_escape_new(&escape, run_id, KEY, on_found, NULL, &err), 0);
-    command = start(NULL);
+    command = sleeper_start("/bin/sleep", NULL);
     ck_assert_int_eq(run_cgroup_attach(group, command, &err), 0);
     run_escape_begin(escape, command, 0);
 }
@@ -81,7 +52,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    end(command);
+    sleeper_end(command);
     run_escape_free(escape);
     for (int i = 0; i < 1000 && run_cgroup_destroy(group, NULL) < 0; i++)
         poll(NULL, 0, 5);
@@ -94,13 +65,13 @@ static void assert_killed(pid_t pid)
     snprintf(expected, sizeof(expected), "pid %d (sleep);", pid);
     ck_assert_uint_eq(run_escape_look(escape), 1);
     ck_assert_str_eq(told, ""); // it may be about to end
-    ck_assert(is_alive(pid));
+    ck_assert(sleeper_is_alive(pid));
     run_escape_look(escape);
     ck_assert_str_eq(told, expected);
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
     ck_assert_uint_eq(run_escape_look(escape), 0);
     ck_assert_str_eq(told, expected); // once
-    ck_assert(is_alive(command));
+    ck_assert(sleeper_is_alive(command));
 }
 
 START_TEST(who_is_inside_is_left_alone)
@@ -108,7 +79,7 @@ START_TEST(who_is_inside_is_left_alone)
     begin();
     ck_assert_uint_eq(run_escape_look(escape), 0);
     ck_assert_uint_eq(run_escape_look(escape), 0);
-    ck_assert(is_alive(command));
+    ck_assert(sleeper_is_alive(command));
     ck_assert_str_eq(told, "");
 }
 END_TEST
@@ -116,18 +87,18 @@ END_TEST
 START_TEST(a_descendant_outside_is_killed)
 {
     begin();
-    assert_killed(start(NULL));
+    assert_killed(sleeper_start("/bin/sleep", NULL));
 }
 END_TEST
 
 START_TEST(of_another_run_it_is_left_alone)
 {
     begin();
-    pid_t other = start("REEVE_RUN=20261125-160044-k3f9qx");
+    pid_t other = sleeper_start("/bin/sleep", "REEVE_RUN=20261125-160044-k3f9qx");
     ck_assert_uint_eq(run_escape_look(escape), 0);
     ck_assert_uint_eq(run_escape_look(escape), 0);
-    ck_assert(is_alive(other));
-    end(other);
+    ck_assert(sleeper_is_alive(other));
+    sleeper_end(other);
 }
 END_TEST
 
@@ -135,25 +106,25 @@ END_TEST
 START_TEST(with_children_of_before_its_environment_tells)
 {
     char variable[64];
-    pid_t before = start(NULL);
+    pid_t before = sleeper_start("/bin/sleep", NULL);
     begin();
-    pid_t after = start(NULL);
+    pid_t after = sleeper_start("/bin/sleep", NULL);
     ck_assert_uint_eq(run_escape_look(escape), 0);
     snprintf(variable, sizeof(variable), "REEVE_RUN=%s", run_id);
-    assert_killed(start(variable));
-    ck_assert(is_alive(before));
-    ck_assert(is_alive(after));
-    end(after);
-    end(before);
+    assert_killed(sleeper_start("/bin/sleep", variable));
+    ck_assert(sleeper_is_alive(before));
+    ck_assert(sleeper_is_alive(after));
+    sleeper_end(after);
+    sleeper_end(before);
 }
 END_TEST
 
 START_TEST(or_the_run_key)
 {
-    pid_t before = start(NULL);
+    pid_t before = sleeper_start("/bin/sleep", NULL);
     begin();
-    assert_killed(start("ANTHROPIC_API_KEY=" KEY));
-    end(before);
+    assert_killed(sleeper_start("/bin/sleep", "ANTHROPIC_API_KEY=" KEY));
+    sleeper_end(before);
 }
 END_TEST
 

@@ -2,6 +2,7 @@
 // v2 is in tests/vm/escape.sh.
 #include "process_stat.h"
 #include "run_sweep.h"
+#include "sleeper.h"
 #include "suite_run.h"
 
 #include <check.h>
@@ -22,36 +23,6 @@ static void on_found(const char *text, void *context)
 {
     size_t used = strlen(told);
     snprintf(told + used, sizeof(told) - used, "%s%s;", (const char *)context, text);
-}
-
-// A child that sleeps, with this in its environment, under this name. In its own program by the
-// time this returns.
-static pid_t start(const char *variable, const char *program)
-{
-    int channels[2];
-    char end;
-    ck_assert_int_eq(pipe2(channels, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        char *environment[] = {(char *)variable, NULL};
-        execve(program, (char *[]){(char *)"sleep", (char *)"1000", NULL}, environment);
-        _exit(1);
-    }
-    close(channels[1]);
-    ck_assert_int_eq(read(channels[0], &end, 1), 0); // closed by its execve
-    close(channels[0]);
-    return pid;
-}
-
-static bool is_alive(pid_t pid)
-{
-    return waitpid(pid, NULL, WNOHANG) == 0;
-}
-
-static void end(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
 }
 
 static void sweep_until_clean(struct run_sweep *sweep)
@@ -80,15 +51,16 @@ static void sweep_in_child(void (*test)(struct run_sweep *sweep))
 static void kill_the_marked(struct run_sweep *sweep)
 {
     char expected[64];
-    pid_t marked = start("REEVE_RUN=" RUN, "/bin/sleep");
-    pid_t others = start("REEVE_RUN=20261125-160044-000000", "/bin/sleep");
-    pid_t unmarked = start("REEVE_RUNNER=" RUN, "/bin/sleep");
+    pid_t marked = sleeper_start("/bin/sleep", "REEVE_RUN=" RUN);
+    pid_t others = sleeper_start("/bin/sleep", "REEVE_RUN=20261125-160044-000000");
+    pid_t unmarked = sleeper_start("/bin/sleep", "REEVE_RUNNER=" RUN);
     snprintf(expected, sizeof(expected), "found pid %d (sleep);", marked);
     sweep_until_clean(sweep);
-    if (is_alive(marked) || !is_alive(others) || !is_alive(unmarked) || strcmp(told, expected) != 0)
+    if (sleeper_is_alive(marked) || !sleeper_is_alive(others) || !sleeper_is_alive(unmarked) ||
+        strcmp(told, expected) != 0)
         _exit(EXIT_FAILURE);
-    end(others);
-    end(unmarked);
+    sleeper_end(others);
+    sleeper_end(unmarked);
 }
 
 START_TEST(who_has_the_mark_is_killed_and_told_of_once)
@@ -109,17 +81,17 @@ static void leave_the_older(struct run_sweep *sweep)
 START_TEST(who_is_older_is_left_alone)
 {
     struct process_stat stat, own;
-    before = start("REEVE_RUN=" RUN, "/bin/sleep");
+    before = sleeper_start("/bin/sleep", "REEVE_RUN=" RUN);
     ck_assert(process_stat_read(before, &stat));
     do { // until the clock of /proc has gone on
         poll(NULL, 0, 5);
-        pid_t pid = start("", "/bin/sleep");
+        pid_t pid = sleeper_start("/bin/sleep", "");
         ck_assert(process_stat_read(pid, &own));
-        end(pid);
+        sleeper_end(pid);
     } while (own.started == stat.started);
     sweep_in_child(leave_the_older);
-    ck_assert(is_alive(before));
-    end(before);
+    ck_assert(sleeper_is_alive(before));
+    sleeper_end(before);
 }
 END_TEST
 
@@ -135,14 +107,14 @@ START_TEST(a_name_may_hold_anything)
     if (copier == 0)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     waitpid(copier, NULL, 0);
-    pid_t pid = start("", program);
+    pid_t pid = sleeper_start(program, "");
     unlink(program);
     ck_assert(process_stat_read(pid, &stat));
     // Cut as by the kernel.
     snprintf(expected, sizeof(expected), "%.15s", program + strlen("/tmp/"));
     ck_assert_str_eq(stat.name, expected);
     ck_assert_int_eq(stat.parent, getpid());
-    end(pid);
+    sleeper_end(pid);
 }
 END_TEST
 
